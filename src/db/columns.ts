@@ -1,0 +1,139 @@
+import { type SQL, type SQLWrapper, sql } from 'drizzle-orm'
+import { customType } from 'drizzle-orm/pg-core'
+import type { ZodType } from 'zod'
+import { type Amount, Decimal, toDecimal } from './decimal.ts'
+import { DataError } from './errors.ts'
+
+/** An exact amount: `numeric` without a declared scale, which would round without a word. */
+export const decimal = (name: string) =>
+  customType<{ data: Decimal; driverData: string }>({
+    dataType: () => 'numeric',
+    toDriver: (value) => toDecimal(value as Amount, camelCase(name)).toFixed(),
+    fromDriver: (text) => new Decimal(text),
+  })(name)
+
+/**
+ * An amount that a division made, of up to 40 decimals and any size: written by this library, never by a caller.
+ */
+export const quotient = (name: string) =>
+  customType<{ data: Decimal; driverData: string }>({
+    dataType: () => 'numeric',
+    toDriver: (value) => value.toFixed(),
+    fromDriver: (text) => new Decimal(text),
+  })(name)
+
+/** A moment, to the millisecond that a JS `Date` has: finer stored times would break equality and paging. */
+export const instant = (name: string) =>
+  customType<{ data: Date; driverData: string }>({
+    dataType: () => 'timestamp (3) with time zone',
+    toDriver: (value) => toInstant(value, camelCase(name)).toISOString(),
+    fromDriver: (text) => new Date(text),
+  })(name)
+
+/** Text that Postgres can store: no NUL, no half of a surrogate pair. */
+export const label = <Value extends string = string>(name: string) =>
+  customType<{ data: Value; driverData: string }>({
+    dataType: () => 'text',
+    toDriver: (value) => toLabel(value, camelCase(name)),
+  })(name)
+
+/** A jsonb document of a known shape, checked and encoded here and nowhere else. */
+export const json = <Value>(name: string, schema: ZodType<Value>) =>
+  customType<{ data: Value; driverData: string }>({
+    dataType: () => 'jsonb',
+    toDriver: (value) => toJsonText(schema, value, camelCase(name)),
+    fromDriver: (text) => (typeof text === 'string' ? JSON.parse(text) : text) as Value,
+  })(name)
+
+/** A 64-bit count that grows past no JS number in practice. */
+export const counter = (name: string) =>
+  customType<{ data: number; driverData: string }>({
+    dataType: () => 'bigint',
+    toDriver: String,
+    fromDriver: Number,
+  })(name)
+
+/** Reads text. @throws `invalid_input` naming `field` if it is not a string, holds a NUL or half a surrogate pair. */
+export function toLabel(value: string, field: string): string {
+  if (typeof value !== 'string')
+    throw invalid(field, `is ${value === null ? 'null' : typeof value}, not text`)
+  if (value.includes('\0')) throw invalid(field, 'contains a NUL character')
+  if (LONE_SURROGATE.test(value)) throw invalid(field, 'contains half of a surrogate pair')
+  return value
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Reads text that names something. @throws `invalid_input` naming `field`, also if it is empty. */
+export function toName(value: string, field: string): string {
+  if (toLabel(value, field).trim() === '') throw invalid(field, 'is empty')
+  return value
+}
+
+/** Reads a moment. @throws `invalid_input` naming `field` if it is no valid Date of the years 1 to 9999. */
+export function toInstant(value: Date, field: string): Date {
+  if (!(value instanceof Date)) throw invalid(field, `is ${typeof value}, not a Date`)
+  const year = value.getUTCFullYear()
+  if (Number.isNaN(value.getTime())) throw invalid(field, 'is an invalid Date')
+  if (year < 1 || year > 9999) throw invalid(field, `'${value.toISOString()}' is outside the years 1 to 9999`)
+  return value
+}
+
+/** Reads one value of a closed list. @throws `invalid_input` naming `field` and listing what is allowed. */
+export function toOneOf<Value extends string>(value: Value, allowed: readonly Value[], field: string): Value {
+  if (allowed.includes(value)) return value
+  throw invalid(field, `'${String(value).slice(0, 60)}' is not one of ${allowed.join(', ')}`)
+}
+
+function toJsonText<Value>(schema: ZodType<Value>, value: Value, field: string): string {
+  const checked = schema.safeParse(value)
+  if (!checked.success) {
+    const issue = checked.error.issues[0]
+    throw invalid(
+      field,
+      `${issue?.path.length ? `at ${issue.path.join('.')} ` : ''}${issue?.message ?? 'is invalid'}`,
+    )
+  }
+  const text = JSON.stringify(checked.data)
+  if (text === undefined) throw invalid(field, 'has no JSON form')
+  if (text.includes('\\u0000')) throw invalid(field, 'contains a NUL character')
+  return text
+}
+
+function invalid(field: string, why: string): DataError {
+  return new DataError('invalid_input', `${field} ${why}`, { field })
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** The rule of a column that holds one value of a closed list. */
+export function isOneOf(column: SQLWrapper, values: readonly string[]): SQL {
+  return sql`${column} in (${sql.raw(values.map((value) => `'${value}'`).join(', '))})`
+}
+
+// Postgres holds NaN to be greater than every number, infinity included.
+
+/** The rule of an amount greater than zero. */
+export function isPositive(column: SQLWrapper): SQL {
+  return sql`${column} > 0 and ${column} < 'Infinity'::numeric`
+}
+
+/** The rule of an amount of zero or more. */
+export function isNotNegative(column: SQLWrapper): SQL {
+  return sql`${column} >= 0 and ${column} < 'Infinity'::numeric`
+}
+
+/** The rule of any finite amount. */
+export function isFiniteAmount(column: SQLWrapper): SQL {
+  return sql`${column} > '-Infinity'::numeric and ${column} < 'Infinity'::numeric`
+}
+
+export function isObject(column: SQLWrapper): SQL {
+  return sql`jsonb_typeof(${column}) = 'object'`
+}
+
+export function isNotBlank(column: SQLWrapper): SQL {
+  return sql`btrim(${column}) <> ''`
+}

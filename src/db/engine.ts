@@ -1,0 +1,26 @@
+/** One statement as it goes to a driver. Every parameter is text or null, so that all drivers see the same. */
+export interface Statement {
+  readonly name: string | undefined
+  readonly text: string
+  readonly params: readonly (string | null)[]
+  /** True when the text is one of a fixed set, so that preparing it once per connection pays. */
+  readonly prepare: boolean
+}
+
+/** Rows in column order. Booleans, 2- and 4-byte integers and doubles are JS values; all else is Postgres text. */
+export interface RawResult {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+/** One connection to a database. Not shared: whoever holds it runs one statement at a time. */
+export interface Link {
+  /** True once the connection is lost or its state is unknown; it must not be used again. */
+  readonly broken: boolean
+  run(statement: Statement): Promise<RawResult>
+  /** Runs text without parameters, as one round trip, and returns the command tag of the last statement. */
+  runScript(text: string): Promise<string>
+  close(): Promise<void>
+}
+
+export type EngineKind = 'postgres' | 'pg' | 'pglite'

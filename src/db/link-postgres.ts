@@ -1,0 +1,112 @@
+import postgres from 'postgres'
+import type { Link, RawResult, Statement } from './engine.ts'
+import { DataError } from './errors.ts'
+
+const toNumber = (value: string) => Number(value)
+
+/** Types that arrive as JS values; everything else stays the text that Postgres sent. */
+const PARSERS: Readonly<Record<number, (value: string) => unknown>> = {
+  16: (value) => value === 't',
+  21: toNumber,
+  23: toNumber,
+  26: toNumber,
+  700: toNumber,
+  701: toNumber,
+}
+
+export interface PostgresLinkOptions {
+  readonly url: string
+  readonly pooled: boolean
+  readonly connectTimeoutMs: number
+  readonly statementTimeoutMs: number
+  /** Settings of the session, sent when connecting; empty behind a pooler, which refuses them. */
+  readonly session: Readonly<Record<string, string>>
+  readonly onNotice: (message: string) => void
+}
+
+/**
+ * One connection through postgres.js.
+ *
+ * The client has room for one connection and is thrown away once that is lost: postgres.js would reconnect and send
+ * what was queued, also the rest of a transaction, on the new one.
+ */
+export function openPostgresLink(options: PostgresLinkOptions): Link {
+  let broken = false
+  const client = postgres(options.url, {
+    max: 1,
+    prepare: !options.pooled,
+    fetch_types: false,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: Math.ceil(options.connectTimeoutMs / 1000),
+    connection: options.session,
+    onnotice: (notice) => options.onNotice(notice.message ?? ''),
+    onclose: () => {
+      broken = true
+    },
+  })
+  // In place: the connection has taken a reference already. Parameters are text before they come here.
+  replaceAll(client.options.parsers, PARSERS)
+  replaceAll(client.options.serializers, {})
+
+  // One at a time: with a second statement queued behind one that loses the connection, postgres.js would run the
+  // second on a new connection.
+  let last: Promise<unknown> = Promise.resolve()
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = last.then(work, work)
+    last = turn.catch(() => undefined)
+    return turn
+  }
+
+  async function inTime<T>(query: { cancel(): void }, result: PromiseLike<T>): Promise<T> {
+    if (!options.pooled) return await result
+    // A pooler shares its sessions, so that no timeout can be set on them: this end keeps the time.
+    const timer = setTimeout(() => query.cancel(), options.statementTimeoutMs)
+    try {
+      return await result
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  function refuseIfBroken(): void {
+    if (broken) throw new DataError('connection', 'the connection was lost before the statement was sent')
+  }
+
+  return {
+    get broken() {
+      return broken
+    },
+    run(statement: Statement): Promise<RawResult> {
+      return inTurn(async () => {
+        refuseIfBroken()
+        const query = client.unsafe(statement.text, [...statement.params], { prepare: statement.prepare })
+        const rows = await inTime(query, query.values())
+        return { columns: rows.columns.map((column) => column.name), rows }
+      })
+    },
+    runScript(text: string): Promise<string> {
+      return inTurn(async () => {
+        refuseIfBroken()
+        const query = client.unsafe(text).simple()
+        const result: unknown = await inTime(query, query)
+        // Several statements answer with a list of results, one with its result alone.
+        return commandOf(Array.isArray(result) && Array.isArray(result[0]) ? result.at(-1) : result)
+      })
+    },
+    async close() {
+      broken = true
+      await client.end({ timeout: 5 })
+    },
+  }
+}
+
+function replaceAll(target: Record<number, unknown>, entries: Readonly<Record<number, unknown>>): void {
+  for (const key of Object.keys(target)) delete target[Number(key)]
+  Object.assign(target, entries)
+}
+
+function commandOf(result: unknown): string {
+  return typeof result === 'object' && result !== null && 'command' in result ? String(result.command) : ''
+}

@@ -1,0 +1,134 @@
+import { DataError, type ErrorCode, isDataError } from './errors.ts'
+
+/** Raised by the triggers of this schema. */
+const OWN_STATES: Readonly<Record<string, ErrorCode>> = {
+  TB001: 'invalid_transition',
+  TB002: 'invalid_input',
+}
+
+const STATES: Readonly<Record<string, ErrorCode>> = {
+  '23503': 'missing_reference',
+  '23505': 'conflict',
+  '23P01': 'conflict',
+  '42P01': 'schema_mismatch',
+  '42703': 'schema_mismatch',
+  '3F000': 'schema_mismatch',
+  '42883': 'schema_mismatch',
+  '55P03': 'transient',
+  '57014': 'transient',
+  '25P02': 'transient',
+  '25P03': 'connection',
+}
+
+const CLASSES: Readonly<Record<string, ErrorCode>> = {
+  '08': 'connection',
+  '22': 'invalid_input',
+  '23': 'invalid_input',
+  '28': 'config',
+  '3D': 'config',
+  '40': 'transient',
+  '53': 'transient',
+  '57': 'connection',
+}
+
+const DRIVER_CODE = /^(?:E[A-Z]{3,}|CONNECT_TIMEOUT|CONNECTION_[A-Z_]+)$/
+const DRIVER_MESSAGES =
+  /connection terminated|client has encountered a connection error|client was closed|query read timeout/i
+
+interface ServerError extends Error {
+  readonly code?: unknown
+  readonly constraint_name?: unknown
+  readonly constraint?: unknown
+  readonly detail?: unknown
+  readonly column_name?: unknown
+  readonly column?: unknown
+}
+
+/**
+ * Turns whatever a driver threw into a `DataError`, and leaves every other error as it is.
+ *
+ * The statement's text and parameters do not reach the message.
+ */
+export function translateError(thrown: unknown, statement: string): unknown {
+  if (isDataError(thrown) || !(thrown instanceof Error)) return thrown
+  const error = unwrap(thrown)
+  const code = classify(error)
+  if (code === undefined) return thrown
+  const constraint = textOf(error.constraint_name) ?? textOf(error.constraint)
+  const field = fieldOf(constraint) ?? textOf(error.column_name) ?? textOf(error.column)
+  const message = `${statement}: ${explain(code, error, constraint)}`
+  return new DataError(code, message, { cause: error, constraint, field: field && toCamelCase(field) })
+}
+
+/** Drizzle wraps a driver's error, with all parameters in the message; the driver's own is inside. */
+function unwrap(error: Error): ServerError {
+  const { cause } = error
+  return cause instanceof Error && !('code' in error) && 'code' in cause ? cause : error
+}
+
+function classify(error: ServerError): ErrorCode | undefined {
+  const state = error.code
+  if (typeof state === 'string') {
+    if (/^[0-9A-Z]{5}$/.test(state)) {
+      return OWN_STATES[state] ?? STATES[state] ?? CLASSES[state.slice(0, 2)] ?? 'unexpected'
+    }
+    if (DRIVER_CODE.test(state)) return 'connection'
+  }
+  return DRIVER_MESSAGES.test(error.message) ? 'connection' : undefined
+}
+
+function explain(code: ErrorCode, error: ServerError, constraint: string | undefined): string {
+  const state = textOf(error.code) ?? ''
+  switch (code) {
+    case 'conflict':
+    case 'missing_reference':
+      // The detail of these names the key and its value; that of a failed check would print the whole row.
+      return `${textOf(error.detail) ?? error.message}${constraint ? ` (${constraint})` : ''}`
+    case 'invalid_input':
+      return state === '23514' ? `a value breaks the rule ${constraint}` : error.message
+    case 'schema_mismatch':
+      return `${error.message}; run migrate(), or deploy the release that fits this database`
+    case 'connection':
+      return `the connection was lost (${state || error.message}), so the outcome is unknown; repeat only what is safe to repeat`
+    default:
+      return state ? `${error.message} (${state})` : error.message
+  }
+}
+
+const CHECK_NAME = /^(.+)_check$/
+
+/** The column of a check constraint, as its name says: `table_column_check`. */
+function fieldOf(constraint: string | undefined): string | undefined {
+  const body = constraint && CHECK_NAME.exec(constraint)?.[1]
+  if (!body) return undefined
+  const table = CHECKED_TABLES.find((name) => body.startsWith(`${name}_`))
+  return table === undefined ? undefined : body.slice(table.length + 1)
+}
+
+// Longest first, since `fills` starts no other name but `order_events` and `orders` could be mistaken.
+const CHECKED_TABLES = [
+  'bot_configurations',
+  'cash_flow_conflicts',
+  'fill_conflicts',
+  'position_lots',
+  'ledger_heads',
+  'order_events',
+  'instruments',
+  'cash_flows',
+  'positions',
+  'settings',
+  'balances',
+  'orders',
+  'trades',
+  'fills',
+  'notes',
+  'bots',
+]
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function toCamelCase(name: string): string {
+  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
