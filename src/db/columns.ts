@@ -30,11 +30,11 @@ export const instant = (name: string) =>
     fromDriver: (text) => new Date(text),
   })(name)
 
-/** Text that Postgres can store: no NUL, no half of a surrogate pair. */
-export const label = <Value extends string = string>(name: string) =>
+/** Text that Postgres can store: no NUL, no half of a surrogate pair; one of `values`, where they are given. */
+export const label = <const Value extends string = string>(name: string, values?: readonly Value[]) =>
   customType<{ data: Value; driverData: string }>({
     dataType: () => 'text',
-    toDriver: (value) => toLabel(value, camelCase(name)),
+    toDriver: (value) => (values ? toOneOf(value, values, camelCase(name)) : toLabel(value, camelCase(name))),
   })(name)
 
 /** A jsonb document of a known shape, checked and encoded here and nowhere else. */
@@ -137,3 +137,7 @@ export function isObject(column: SQLWrapper): SQL {
 export function isNotBlank(column: SQLWrapper): SQL {
   return sql`btrim(${column}) <> ''`
 }
+
+/** Defaults that the database fills in. */
+export const NOW: SQL<Date> = sql`now()`
+export const NOTHING: SQL<Decimal> = sql`0`

@@ -28,8 +28,10 @@ export const QUOTIENT_SCALE = 40
 
 const AMOUNT_PATTERN = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/
 
-// Quotients need only as many digits as their integer part and scale have; dividing at full precision is slow.
-const Quotient = Decimal.clone({ precision: 200 })
+// Dividing to 1,000 digits is slow. Rounding half up at 40 decimals needs the 41st digit and no more, so a quotient is
+// cut off a little beyond it.
+const Quotient = Decimal.clone({ rounding: DecimalJs.ROUND_DOWN })
+const GUARD_DIGITS = 3
 
 /**
  * Returns `a / b`, rounded half up to 40 decimals. The only operation on amounts that rounds.
@@ -38,6 +40,8 @@ const Quotient = Decimal.clone({ precision: 200 })
  */
 export function divide(a: Decimal, b: Decimal): Decimal {
   if (b.isZero()) throw new DataError('invalid_input', 'division by zero')
+  if (a.isZero()) return ZERO
+  Quotient.set({ precision: Math.max(a.e - b.e + 1 + QUOTIENT_SCALE + GUARD_DIGITS, 1) })
   return new Decimal(new Quotient(a).div(b).toDecimalPlaces(QUOTIENT_SCALE, Decimal.ROUND_HALF_UP))
 }
 

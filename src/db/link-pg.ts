@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import type { Link, RawResult, Statement } from './engine.ts'
 import { DataError } from './errors.ts'
+import { isConnectionLoss } from './sqlstate.ts'
 
 const toNumber = (value: string) => Number(value)
 const asIs = (value: string) => value
@@ -68,8 +69,8 @@ export function openPgLink(options: PgLinkOptions): Link {
     try {
       return await result
     } catch (error) {
-      // The answer may still come, to whoever uses this connection next.
-      if (error instanceof Error && error.message === 'Query read timeout') broken = true
+      // After a read timeout too: the answer may still come, to whoever uses this connection next.
+      if (isConnectionLoss(error)) broken = true
       throw error
     }
   }

@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import type { Link, RawResult, Statement } from './engine.ts'
 import { DataError } from './errors.ts'
+import { isConnectionLoss } from './sqlstate.ts'
 
 const toNumber = (value: string) => Number(value)
 
@@ -55,7 +56,9 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = last.then(work, work)
-    last = turn.catch(() => undefined)
+    last = turn.catch((error) => {
+      if (isConnectionLoss(error)) broken = true
+    })
     return turn
   }
 
@@ -83,7 +86,8 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
         refuseIfBroken()
         const query = client.unsafe(statement.text, [...statement.params], { prepare: statement.prepare })
         const rows = await inTime(query, query.values())
-        return { columns: rows.columns.map((column) => column.name), rows }
+        // A statement that returns no rows describes none.
+        return { columns: rows.columns?.map((column) => column.name) ?? [], rows }
       })
     },
     runScript(text: string): Promise<string> {

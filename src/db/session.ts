@@ -189,7 +189,7 @@ async function commit(link: Link): Promise<void> {
   const tag = await link.runScript('commit')
   if (tag !== 'COMMIT') {
     throw new DataError(
-      'transient',
+      'unexpected',
       `the transaction was rolled back (${tag}): a statement in it had failed and its error was not passed on`,
     )
   }

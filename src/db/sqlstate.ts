@@ -60,6 +60,11 @@ export function translateError(thrown: unknown, statement: string): unknown {
   return new DataError(code, message, { cause: error, constraint, field: field && toCamelCase(field) })
 }
 
+/** True when the error says that the connection is gone, or that its state cannot be known. */
+export function isConnectionLoss(thrown: unknown): boolean {
+  return thrown instanceof Error && classify(unwrap(thrown)) === 'connection'
+}
+
 /** Drizzle wraps a driver's error, with all parameters in the message; the driver's own is inside. */
 function unwrap(error: Error): ServerError {
   const { cause } = error

@@ -30,7 +30,7 @@ export async function transaction<Result>(
   options: TransactionOptions = {},
 ): Promise<Result> {
   const { attempts = ATTEMPTS, ...characteristics } = options
-  const nested = 'nestedIndex' in db
+  const nested = isTransaction(db)
   for (let attempt = 1; ; attempt++) {
     try {
       return await db.transaction(work, characteristics)
@@ -40,6 +40,11 @@ export async function transaction<Result>(
       await pause(attempt)
     }
   }
+}
+
+/** True for the handle of a transaction, where a failed statement undoes all that the caller did in it. */
+export function isTransaction(db: Database): boolean {
+  return 'nestedIndex' in db
 }
 
 /** Waits before another attempt: longer each time, and never two callers the same. */

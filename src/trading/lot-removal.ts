@@ -118,7 +118,7 @@ function apportion(closing: FillPart, opening: FillPart, price: Decimal, instrum
   let quantity = opening.quantity
   let value = opening.value
   return (part: Decimal, isLast: boolean): Decimal => {
-    if (isLast && quantity === opening.quantity) return closing.value
+    if (part.eq(closing.quantity)) return closing.value
     if (instrument.kind !== 'inverse') return calculateValue(part, price, instrument)
     const before = value
     quantity = quantity.plus(part)

@@ -58,6 +58,13 @@ interface Charge {
   readonly unvaluedIn: string | undefined
 }
 
+/** By how much a fill changed the quantity held, and which way. */
+interface Effect {
+  readonly side: Side
+  /** Never negative. */
+  readonly quantity: Decimal
+}
+
 const NOTHING: FillPart = { quantity: ZERO, value: ZERO }
 const NO_LOTS: readonly Lot[] = []
 const NO_CLOSURES: readonly LotClosure[] = []
@@ -80,44 +87,57 @@ export function applyFill(
   instrument: InstrumentTerms,
   method: CostBasisMethod,
 ): FillOutcome {
-  return apply(position, checkFill(fill), checkInstrument(instrument), method)
+  const fact = checkFill(fill)
+  const terms = checkInstrument(instrument)
+  const feeInSettlement = calculateFeeValue(fact, terms)
+  const charge: Charge =
+    feeInSettlement === null
+      ? { amount: fact.fee, unvaluedIn: fact.feeCurrency }
+      : { amount: feeInSettlement, unvaluedIn: undefined }
+  const effect = calculateEffect(fact, terms)
+  const { side, quantity } = effect
+  const direction = openingDirection(position, fact.positionSide, side)
+  const unmoved: FillOutcome = {
+    position,
+    closed: undefined,
+    realisedGross: ZERO,
+    effectiveQuantity: quantity,
+    closedQuantity: ZERO,
+    openedQuantity: ZERO,
+    excessQuantity: ZERO,
+    feeInSettlement,
+    cashFlow: ZERO,
+    closures: NO_CLOSURES,
+  }
+  if (quantity.isZero()) {
+    if (position === undefined) return unmoved
+    return {
+      ...unmoved,
+      position: { ...position, ...bear(position, charge), fillCount: position.fillCount + 1 },
+    }
+  }
+  if (direction !== undefined) {
+    const part = { quantity, value: calculateValue(quantity, fact.price, terms) }
+    return {
+      ...unmoved,
+      position: open(position, direction, part, charge, fact, method),
+      openedQuantity: quantity,
+      cashFlow: signCashFlow(part.value, side, terms),
+    }
+  }
+  if (position === undefined) return { ...unmoved, excessQuantity: quantity }
+  return { ...unmoved, ...close(position, effect, charge, fact, terms, method) }
 }
 
-function apply(
-  position: PositionState | undefined,
+/** Returns what a fill against the direction of the position closes, and what the rest of it opens. */
+function close(
+  position: PositionState,
+  { side, quantity }: Effect,
+  charge: Charge,
   fill: FillFact,
   instrument: InstrumentTerms,
   method: CostBasisMethod,
-): FillOutcome {
-  const feeInSettlement = calculateFeeValue(fill, instrument)
-  const charge: Charge =
-    feeInSettlement === null
-      ? { amount: fill.fee, unvaluedIn: fill.feeCurrency }
-      : { amount: feeInSettlement, unvaluedIn: undefined }
-  const { side, quantity } = calculateEffect(fill, instrument)
-  const direction = openingDirection(position, fill.positionSide, side)
-  const nothing = { closed: undefined, closedQuantity: ZERO, openedQuantity: ZERO, excessQuantity: ZERO }
-  const unrealised = {
-    realisedGross: ZERO,
-    closures: NO_CLOSURES,
-    feeInSettlement,
-    effectiveQuantity: quantity,
-  }
-
-  if (quantity.isZero()) {
-    const charged = position && { ...position, ...bear(position, charge), fillCount: position.fillCount + 1 }
-    return { ...nothing, ...unrealised, position: charged, cashFlow: ZERO }
-  }
-  if (direction !== undefined) {
-    const part = { quantity, value: calculateValue(quantity, fill.price, instrument) }
-    const opened = open(position, direction, part, charge, fill, method)
-    const cashFlow = signCashFlow(part.value, side, instrument)
-    return { ...nothing, ...unrealised, position: opened, openedQuantity: quantity, cashFlow }
-  }
-  if (position === undefined) {
-    return { ...nothing, ...unrealised, position, excessQuantity: quantity, cashFlow: ZERO }
-  }
-
+): Omit<FillOutcome, 'effectiveQuantity' | 'feeInSettlement'> {
   const isWhole = quantity.gte(position.quantity)
   const rest = isWhole ? quantity.minus(position.quantity) : ZERO
   const isFlip = fill.positionSide === 'net' && !rest.isZero()
@@ -149,19 +169,16 @@ function apply(
     lots: removal.lots,
     fillCount: position.fillCount + 1,
   }
+  const next = isFlip
+    ? open(undefined, opposite(position.direction), opening, openingCharge, fill, method)
+    : undefined
   return {
-    position: isFlip
-      ? open(undefined, opposite(position.direction), opening, openingCharge, fill, method)
-      : isWhole
-        ? undefined
-        : reduced,
+    position: isWhole ? next : reduced,
     closed: isWhole ? reduced : undefined,
     realisedGross,
-    effectiveQuantity: quantity,
     closedQuantity: closingQuantity,
     openedQuantity: opening.quantity,
     excessQuantity: isFlip ? ZERO : rest,
-    feeInSettlement,
     cashFlow: signCashFlow(matchedValue, side, instrument),
     closures: removal.closures,
   }
@@ -252,8 +269,11 @@ function splitCharge({ amount, unvaluedIn }: Charge, closing: Decimal, whole: De
   ]
 }
 
-/** Returns by how much the fill changed the quantity held, and which way. */
-function calculateEffect(fill: FillFact, instrument: InstrumentTerms): { side: Side; quantity: Decimal } {
+/**
+ * Returns the fill's effect on the quantity held: on spot, a fee in base currency leaves what was bought, and what was
+ * held besides what was sold.
+ */
+function calculateEffect(fill: FillFact, instrument: InstrumentTerms): Effect {
   const { side, quantity, fee } = fill
   if (instrument.kind !== 'spot' || fill.feeCurrency !== instrument.baseCurrency || fee.isZero()) {
     return { side, quantity }

@@ -98,13 +98,13 @@ function matchLots(
       pools.get(ordinal) ?? { quantity: closure.quantity, fees: ZERO },
       closure.quantity,
     )
-    pools.set(ordinal, entryRest)
+    // The next cycle counts its lots from 1 again, so nothing may stay of a lot that is used up.
+    if (entryRest.quantity.isZero()) pools.delete(ordinal)
+    else pools.set(ordinal, entryRest)
     const [exitPart, exitRest] = split(exit, closure.quantity)
     exit = exitRest
     return fromClosure(closure, fill, instrument, add(entryPart.fees, exitPart.fees))
   })
-  // The next cycle counts its lots from 1 again.
-  if (outcome.closed) pools.clear()
   if (position && !openedQuantity.isZero()) {
     const pool = pools.get(position.lotCount) ?? { quantity: ZERO, fees: ZERO }
     entry = { quantity: pool.quantity.plus(entry.quantity), fees: add(pool.fees, entry.fees) }

@@ -1,4 +1,7 @@
-import { larger, Rational, smaller, ZERO } from './rational.ts'
+import { type Matching, type ModelMethod, match } from './lot-matching.ts'
+import { larger, quotient, Rational, signed, smaller, ZERO } from './rational.ts'
+
+export type { ModelMethod } from './lot-matching.ts'
 
 /**
  * What a correct ledger must hold, found another way than the project finds it.
@@ -8,7 +11,6 @@ import { larger, Rational, smaller, ZERO } from './rational.ts'
  * exits for fifo, of the levels of the held quantity for lifo. Fractions are exact; only `quotient` rounds.
  */
 
-export type ModelMethod = 'average' | 'fifo' | 'lifo'
 export type ModelDirection = 'long' | 'short'
 
 export interface ModelFill {
@@ -102,7 +104,6 @@ export interface ModelLedger {
   readonly totalGross: string
 }
 
-const QUOTIENT_DECIMALS = 40
 const SIDE_ORDER = { buy: 0, sell: 1 } as const
 
 /** A fill of the running sum: the signed quantity held before and after, and the parts that this cuts it into. */
@@ -128,16 +129,10 @@ interface Leg extends Part {
   readonly feeIsValued: boolean
 }
 
-interface Matching {
-  /** By index of the leg; zero for entries. */
-  readonly removed: readonly Rational[]
-  readonly lots: readonly ModelLot[]
-}
-
 /**
  * Returns what the ledger must hold once all these facts are known, in whatever order and however often they are given.
  *
- * @throws Error if two reports of one fill differ, if position sides are mixed, or if a fee leaves no quantity of a fill.
+ * @throws Error if two reports of one fact differ, if position sides are mixed, or if a fee leaves no quantity of a fill.
  */
 export function replayModel(facts: ModelFacts): ModelLedger {
   const { instrument, method } = facts
@@ -145,7 +140,7 @@ export function replayModel(facts: ModelFacts): ModelLedger {
   const funding = distinctFunding(facts.funding)
   const spans = cutIntoCycles(steps, instrument)
   const realised = new Map(steps.map((step) => [fillKey(step.fill), ZERO]))
-  // A long of an inverse contract pays out in coin what it was opened for and takes in what it is closed for.
+  // An inverse long gains the coins it was opened for less those it is closed for: all flows are the other way round.
   const inverse = instrument.kind === 'inverse' ? -1 : 1
 
   const cycles = spans.map((span) => {
@@ -207,7 +202,7 @@ function distinctFills(fills: readonly ModelFill[]): ModelFill[] {
 }
 
 function isSameReport(a: ModelFill, b: ModelFill): boolean {
-  const worth = (fill: ModelFill) => fill.feeInSettlement ?? null
+  const given = (fill: ModelFill) => fill.feeInSettlement ?? null
   return (
     a.positionSide === b.positionSide &&
     a.executedAt === b.executedAt &&
@@ -217,13 +212,24 @@ function isSameReport(a: ModelFill, b: ModelFill): boolean {
     Rational.parse(a.price).equals(Rational.parse(b.price)) &&
     Rational.parse(a.quantity).equals(Rational.parse(b.quantity)) &&
     Rational.parse(a.fee).equals(Rational.parse(b.fee)) &&
-    (worth(a) === null) === (worth(b) === null) &&
-    Rational.parse(worth(a) ?? '0').equals(Rational.parse(worth(b) ?? '0'))
+    (given(a) === null) === (given(b) === null) &&
+    Rational.parse(given(a) ?? '0').equals(Rational.parse(given(b) ?? '0'))
   )
 }
 
 function distinctFunding(funding: readonly ModelFunding[]): ModelFunding[] {
-  return [...new Map(funding.map((payment) => [payment.id, payment])).values()]
+  const known = new Map<string, ModelFunding>()
+  for (const payment of funding) {
+    const first = known.get(payment.id)
+    if (first === undefined) known.set(payment.id, payment)
+    else if (
+      first.at !== payment.at ||
+      !Rational.parse(first.amount).equals(Rational.parse(payment.amount))
+    ) {
+      throw new Error(`two reports of funding payment ${payment.id} differ`)
+    }
+  }
+  return [...known.values()]
 }
 
 /** Returns each fill with the signed quantity held around it. A hedged side never crosses zero. */
@@ -254,40 +260,39 @@ function runningSum(fills: readonly ModelFill[], instrument: ModelInstrument): S
 /** Returns the parts of a fill that closed and opened something. */
 function cutFill(fill: ModelFill, instrument: ModelInstrument, before: Rational, after: Rational) {
   const whole = effectiveQuantity(fill, instrument)
-  // What the two quantities have in common with each other, seen from zero, was there before and still is.
+  // What was held before and still is; nothing of it when the fill crosses zero.
   const kept = before.sign() === after.sign() ? smaller(before.abs(), after.abs()) : ZERO
   const closed = before.abs().sub(kept)
   const opened = after.abs().sub(kept)
 
-  const openedValue = valueOf(opened, fill, instrument)
+  const openedValue = worth(opened, fill, instrument)
   // With an excess there is no whole to add up to: the excess is worth nothing here.
   const isWhole = closed.add(opened).equals(whole)
   const closedValue =
     isWhole && !closed.isZero()
-      ? valueOf(whole, fill, instrument).sub(openedValue)
-      : valueOf(closed, fill, instrument)
+      ? worth(whole, fill, instrument).sub(openedValue)
+      : worth(closed, fill, instrument)
 
   const fee = feeValue(fill, instrument) ?? Rational.parse(fill.fee)
   const closedFee = closed.equals(whole) ? fee : quotient(fee.mul(closed), whole)
-  const openedFee = opened.isZero() ? ZERO : fee.sub(closedFee)
   return {
     closing: { quantity: closed, value: closedValue, fee: closedFee },
-    opening: { quantity: opened, value: openedValue, fee: openedFee },
+    opening: { quantity: opened, value: openedValue, fee: fee.sub(closedFee) },
   }
 }
 
 /** Returns the value in settlement currency of some quantity at the price of a fill. */
-function valueOf(quantity: Rational, fill: ModelFill, instrument: ModelInstrument): Rational {
+function worth(quantity: Rational, fill: ModelFill, instrument: ModelInstrument): Rational {
   const price = Rational.parse(fill.price)
   const units = quantity.mul(Rational.parse(instrument.contractSize))
   return instrument.kind === 'inverse' ? quotient(units, price) : units.mul(price)
 }
 
-/** Returns a fee in settlement currency, null where its value is unknown. No fee is worth nothing in any currency. */
+/** Returns a fee in settlement currency, null where its value is unknown. */
 function feeValue(fill: ModelFill, instrument: ModelInstrument): Rational | null {
   const fee = Rational.parse(fill.fee)
   const price = Rational.parse(fill.price)
-  if (fill.feeCurrency === instrument.settleCurrency || fee.isZero()) return fee
+  if (fill.feeCurrency === instrument.settleCurrency) return fee
   if (instrument.kind === 'inverse') {
     if (fill.feeCurrency === instrument.quoteCurrency) return quotient(fee, price)
   } else if (fill.feeCurrency === instrument.baseCurrency) return fee.mul(price)
@@ -310,105 +315,6 @@ function cutIntoCycles(steps: readonly Step[], instrument: ModelInstrument): Spa
     spans.at(-1)?.legs.push({ kind: 'entry', fill, feeIsValued, ...opening })
   }
   return spans
-}
-
-function match(legs: readonly Leg[], method: ModelMethod): Matching {
-  if (method === 'average') return { removed: matchPool(legs), lots: [] }
-  const taken = method === 'fifo' ? takenInOrder(legs) : takenByLevel(legs)
-  const removed: Rational[] = legs.map(() => ZERO)
-  const lots: ModelLot[] = []
-  for (const [entry, leg] of legs.entries()) {
-    if (leg.kind !== 'entry') continue
-    let { quantity, value: cost } = leg
-    for (const [exit, part] of taken(entry)) {
-      const share = shareOfCost(cost, part, quantity)
-      removed[exit] = (removed[exit] ?? ZERO).add(share)
-      cost = cost.sub(share)
-      quantity = quantity.sub(part)
-    }
-    if (quantity.isZero()) continue
-    lots.push({
-      quantity: quantity.toText(),
-      cost: cost.toText(),
-      originalQuantity: leg.quantity.toText(),
-      originalCost: leg.value.toText(),
-      openedAt: leg.fill.executedAt,
-    })
-  }
-  return { removed, lots }
-}
-
-/** Returns what each exit removes from the pool of all that was entered before it. */
-function matchPool(legs: readonly Leg[]): Rational[] {
-  let quantity = ZERO
-  let cost = ZERO
-  return legs.map((leg) => {
-    const removed = leg.kind === 'exit' ? shareOfCost(cost, leg.quantity, quantity) : ZERO
-    const sign = leg.kind === 'exit' ? -1 : 1
-    quantity = quantity.add(signed(sign, leg.quantity))
-    cost = leg.kind === 'exit' ? cost.sub(removed) : cost.add(leg.value)
-    return removed
-  })
-}
-
-type Taken = (entry: number) => Iterable<[exit: number, quantity: Rational]>
-
-/**
- * First in, first out. Put end to end, the entries fill a line, and so do the exits. An exit takes from an entry where
- * their stretches of that line overlap.
- */
-function takenInOrder(legs: readonly Leg[]): Taken {
-  const ends: Rational[] = []
-  const total = { entry: ZERO, exit: ZERO }
-  for (const leg of legs) {
-    total[leg.kind] = total[leg.kind].add(leg.quantity)
-    ends.push(total[leg.kind])
-  }
-  return function* (entry) {
-    const [from, to] = stretch(legs, ends, entry)
-    for (const [exit, leg] of legs.entries()) {
-      if (leg.kind !== 'exit') continue
-      const [exitFrom, exitTo] = stretch(legs, ends, exit)
-      if (exitFrom.compare(to) >= 0) return
-      const overlap = smaller(to, exitTo).sub(larger(from, exitFrom))
-      if (overlap.sign() > 0) yield [exit, overlap]
-    }
-  }
-}
-
-function stretch(
-  legs: readonly Leg[],
-  ends: readonly Rational[],
-  index: number,
-): [from: Rational, to: Rational] {
-  const to = ends[index] ?? ZERO
-  return [to.sub(legs[index]?.quantity ?? ZERO), to]
-}
-
-/**
- * Last in, first out. An entry raises the level of what is held from its floor to its ceiling; what is left of it at any
- * later time lies between that floor and the lowest level since. An exit takes what it lowers that by.
- */
-function takenByLevel(legs: readonly Leg[]): Taken {
-  let level = ZERO
-  const levels = legs.map((leg) => {
-    level = leg.kind === 'entry' ? level.add(leg.quantity) : level.sub(leg.quantity)
-    return level
-  })
-  return function* (entry) {
-    let top = levels[entry] ?? ZERO
-    const floor = top.sub(legs[entry]?.quantity ?? ZERO)
-    for (let exit = entry + 1; exit < legs.length && top.compare(floor) > 0; exit += 1) {
-      const lowered = larger(smaller(top, levels[exit] ?? ZERO), floor)
-      if (!lowered.equals(top)) yield [exit, top.sub(lowered)]
-      top = lowered
-    }
-  }
-}
-
-/** Returns what `part` of `quantity` takes out of its cost; all of it takes all, without rounding. */
-function shareOfCost(cost: Rational, part: Rational, quantity: Rational): Rational {
-  return part.equals(quantity) ? cost : quotient(cost.mul(part), quantity)
 }
 
 function openCost(legs: readonly Leg[], matching: Matching): Rational {
@@ -446,8 +352,21 @@ function describe(
     funding: Rational.sum(charged.map(({ amount }) => Rational.parse(amount))).toText(),
     openedAt,
     closedAt,
-    lots: cycle.matching.lots,
+    lots: cycle.matching.remaining.map(({ entry, quantity, cost }) =>
+      describeLot(cycle.legs[entry], quantity, cost),
+    ),
     fillCount: cycle.legs.length,
+  }
+}
+
+function describeLot(entry: Leg | undefined, quantity: Rational, cost: Rational): ModelLot {
+  if (entry === undefined) throw new Error('a lot without an entry')
+  return {
+    quantity: quantity.toText(),
+    cost: cost.toText(),
+    originalQuantity: entry.quantity.toText(),
+    originalCost: entry.value.toText(),
+    openedAt: entry.fill.executedAt,
   }
 }
 
@@ -460,19 +379,10 @@ function peakOf(legs: readonly Leg[]): Rational {
 }
 
 function unvaluedFees(legs: readonly Leg[]): Record<string, string> {
-  const unvalued = Map.groupBy(
-    legs.filter((leg) => !leg.feeIsValued && !leg.fee.isZero()),
-    (leg) => leg.fill.feeCurrency,
-  )
-  return Object.fromEntries(
-    [...unvalued].map(([currency, parts]) => [currency, Rational.sum(parts.map((leg) => leg.fee)).toText()]),
-  )
-}
-
-function quotient(a: Rational, b: Rational): Rational {
-  return a.div(b).roundTo(QUOTIENT_DECIMALS)
-}
-
-function signed(sign: number, amount: Rational): Rational {
-  return sign < 0 ? amount.negate() : amount
+  const unvalued = new Map<string, Rational>()
+  for (const { fill, fee, feeIsValued } of legs) {
+    if (feeIsValued || fee.isZero()) continue
+    unvalued.set(fill.feeCurrency, fee.add(unvalued.get(fill.feeCurrency) ?? ZERO))
+  }
+  return Object.fromEntries([...unvalued].map(([currency, fee]) => [currency, fee.toText()]))
 }

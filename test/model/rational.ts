@@ -1,3 +1,4 @@
+const QUOTIENT_DECIMALS = 40
 const DECIMAL_TEXT = /^([+-]?)(\d*)(?:\.(\d*))?$/
 
 /** An exact fraction of two integers, in lowest terms and with a positive denominator. Nothing rounds but `roundTo`. */
@@ -72,7 +73,9 @@ export class Rational {
 
   /** Returns -1, 0 or 1, as a sort wants it. */
   compare(other: Rational): -1 | 0 | 1 {
-    return this.sub(other).sign()
+    const left = this.numerator * other.denominator
+    const right = other.numerator * this.denominator
+    return left < right ? -1 : left > right ? 1 : 0
   }
 
   equals(other: Rational): boolean {
@@ -123,6 +126,16 @@ export function smaller(a: Rational, b: Rational): Rational {
 
 export function larger(a: Rational, b: Rational): Rational {
   return a.compare(b) >= 0 ? a : b
+}
+
+/** Returns `a / b` as a ledger stores a quotient: rounded to 40 decimals. */
+export function quotient(a: Rational, b: Rational): Rational {
+  return a.div(b).roundTo(QUOTIENT_DECIMALS)
+}
+
+/** Returns the amount itself, negated when `sign` is negative. */
+export function signed(sign: number, amount: Rational): Rational {
+  return sign < 0 ? amount.negate() : amount
 }
 
 function magnitude(value: bigint): bigint {

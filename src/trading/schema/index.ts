@@ -1,0 +1,6 @@
+export * from './balances.ts'
+export * from './fills.ts'
+export * from './orders.ts'
+export * from './positions.ts'
+export * from './values.ts'
+export * from './views.ts'
