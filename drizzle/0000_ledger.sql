@@ -422,21 +422,21 @@ ALTER TABLE "trading"."ledger_heads" ADD CONSTRAINT "ledger_heads_bot_id_fkey" F
 ALTER TABLE "trading"."position_lots" ADD CONSTRAINT "position_lots_position_id_fkey" FOREIGN KEY ("bot_id","position_id") REFERENCES "trading"."positions"("bot_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "trading"."positions" ADD CONSTRAINT "positions_bot_id_fkey" FOREIGN KEY ("bot_id") REFERENCES "fleet"."bots"("bot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "bot_configurations_bot_id_key_active_key" ON "fleet"."bot_configurations" USING btree ("bot_id","key") WHERE "fleet"."bot_configurations"."active";--> statement-breakpoint
-CREATE INDEX "balances_taken_at_idx" ON "trading"."balances" USING btree ("bot_id","taken_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "cash_flow_conflicts_reported_at_idx" ON "trading"."cash_flow_conflicts" USING btree ("bot_id","reported_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "balances_taken_at_idx" ON "trading"."balances" USING btree ("bot_id","taken_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "cash_flow_conflicts_reported_at_idx" ON "trading"."cash_flow_conflicts" USING btree ("bot_id","reported_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "cash_flows_funding_idx" ON "trading"."cash_flows" USING btree ("bot_id","exchange","symbol","position_side","occurred_at") WHERE "trading"."cash_flows"."kind" = 'funding';--> statement-breakpoint
-CREATE INDEX "cash_flows_occurred_at_idx" ON "trading"."cash_flows" USING btree ("bot_id","occurred_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "fill_conflicts_reported_at_idx" ON "trading"."fill_conflicts" USING btree ("bot_id","reported_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "cash_flows_occurred_at_idx" ON "trading"."cash_flows" USING btree ("bot_id","occurred_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "fill_conflicts_reported_at_idx" ON "trading"."fill_conflicts" USING btree ("bot_id","reported_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "fills_ledger_idx" ON "trading"."fills" USING btree ("bot_id","exchange","symbol","position_side","executed_at");--> statement-breakpoint
-CREATE INDEX "fills_executed_at_idx" ON "trading"."fills" USING btree ("bot_id","executed_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "fills_executed_at_idx" ON "trading"."fills" USING btree ("bot_id","executed_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "fills_order_id_idx" ON "trading"."fills" USING btree ("bot_id","order_id");--> statement-breakpoint
 CREATE INDEX "fills_unlinked_idx" ON "trading"."fills" USING btree ("bot_id","exchange","exchange_order_id") WHERE "trading"."fills"."order_id" is null;--> statement-breakpoint
 CREATE INDEX "order_events_order_id_idx" ON "trading"."order_events" USING btree ("bot_id","order_id","id");--> statement-breakpoint
-CREATE INDEX "orders_open_idx" ON "trading"."orders" USING btree ("bot_id","created_at" DESC NULLS LAST,"id" DESC NULLS LAST) WHERE "trading"."orders"."status" in ('pending', 'submitted', 'partially_filled');--> statement-breakpoint
-CREATE INDEX "orders_created_at_idx" ON "trading"."orders" USING btree ("bot_id","created_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "orders_open_idx" ON "trading"."orders" USING btree ("bot_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE "trading"."orders"."status" in ('pending', 'submitted', 'partially_filled');--> statement-breakpoint
+CREATE INDEX "orders_created_at_idx" ON "trading"."orders" USING btree ("bot_id","created_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "orders_position_id_idx" ON "trading"."orders" USING btree ("bot_id","position_id") WHERE "trading"."orders"."position_id" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "positions_open_key" ON "trading"."positions" USING btree ("bot_id","exchange","symbol","position_side") WHERE "trading"."positions"."status" = 'open';--> statement-breakpoint
 CREATE INDEX "positions_ledger_idx" ON "trading"."positions" USING btree ("bot_id","exchange","symbol","position_side","opened_at");--> statement-breakpoint
-CREATE INDEX "positions_opened_at_idx" ON "trading"."positions" USING btree ("bot_id","opened_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "positions_closed_at_idx" ON "trading"."positions" USING btree ("bot_id","closed_at" DESC NULLS LAST,"id" DESC NULLS LAST) WHERE "trading"."positions"."closed_at" is not null;--> statement-breakpoint
-CREATE INDEX "positions_recent_idx" ON "trading"."positions" USING btree ("closed_at" DESC NULLS LAST) WHERE "trading"."positions"."closed_at" is not null;
+CREATE INDEX "positions_opened_at_idx" ON "trading"."positions" USING btree ("bot_id","opened_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "positions_closed_at_idx" ON "trading"."positions" USING btree ("bot_id","closed_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE "trading"."positions"."closed_at" is not null;--> statement-breakpoint
+CREATE INDEX "positions_recent_idx" ON "trading"."positions" USING btree ("closed_at" DESC NULLS FIRST) WHERE "trading"."positions"."closed_at" is not null;

@@ -24,7 +24,7 @@ export function findDrift({ schema, migrations }: DriftInput): string[] {
   try {
     const copy = join(directory, 'drizzle')
     cpSync(migrations, copy, { recursive: true })
-    const output = generate(schema, copy)
+    const output = generate(schema, copy, 'drift')
     const changed = compareFolders(migrations, copy)
     problems.push(...changed)
     // drizzle-kit 0.31 also exits with 0 after a schema that does not load, and after a question that nobody answers.
@@ -37,7 +37,8 @@ export function findDrift({ schema, migrations }: DriftInput): string[] {
   return problems
 }
 
-function generate(schema: string, out: string): string {
+/** Runs `drizzle-kit generate` and returns what it said. */
+export function generate(schema: string, out: string, name: string): string {
   const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
   // It puts ./ before whatever path it is given, so only a relative one works.
   const options = [
@@ -45,7 +46,7 @@ function generate(schema: string, out: string): string {
     `--schema=${relative(ROOT, schema)}`,
     `--out=${relative(ROOT, out)}`,
   ]
-  const result = spawnSync(process.execPath, [kit, 'generate', '--name=drift', ...options], {
+  const result = spawnSync(process.execPath, [kit, 'generate', `--name=${name}`, ...options], {
     cwd: ROOT,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

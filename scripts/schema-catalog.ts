@@ -1,5 +1,16 @@
 import { type SQL, sql } from 'drizzle-orm'
+import config from '../drizzle.config.ts'
 import type { Database } from '../src/db/database.ts'
+
+const HEADER = `-- Every table, constraint, index, trigger, function and view, as the migrations make them.
+-- Written by scripts/schema-dump.ts; a test compares it.
+
+`
+
+/** What docs/schema.sql holds for this database. */
+export async function dumpSchema(db: Database): Promise<string> {
+  return HEADER + (await describeSchemas(db, [config.schemaFilter ?? []].flat()))
+}
 
 /** An object of the schema as SQL that makes it, and the name by which it is sorted. */
 interface Definition {
@@ -57,7 +68,7 @@ function withoutNeedlessQualifiers(view: string): string {
   const only =
     sources.length === 1 ? /^\s+FROM (?:\w+\.)?(\w+)(?: (\w+))?;?$/.exec(sources[0]?.[0] ?? '') : null
   const name = only?.[2] ?? only?.[1]
-  return name === undefined ? view : view.replaceAll(new RegExp(`(?<![\\w.])${name}\\.(?=\\w|")`, 'g'), '')
+  return name === undefined ? view : view.replaceAll(new RegExp(`(?<![\\w.'])${name}\\.(?=\\w|")`, 'g'), '')
 }
 
 function trimLines(block: string): string {

@@ -1,28 +1,18 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import config from '../drizzle.config.ts'
 import { connect } from '../src/db/connect.ts'
-import type { Connection } from '../src/db/database.ts'
 import { connectEmbedded } from '../src/embedded/index.ts'
-import { describeSchemas } from './schema-catalog.ts'
+import { dumpSchema } from './schema-catalog.ts'
 
 // Writes docs/schema.sql from a freshly migrated embedded database, or from a migrated server:
 //   npx tsx scripts/schema-dump.ts [--check] [--database-url postgres://…]
 
 const FILE = fileURLToPath(new URL('../docs/schema.sql', import.meta.url))
-const HEADER =
-  '-- Every table, constraint, index, trigger, function and view, as the migrations make them.\n' +
-  '-- Written by scripts/schema-dump.ts; a test compares it.\n\n'
-
-/** What docs/schema.sql holds for this database. */
-export async function dumpSchema(db: Connection): Promise<string> {
-  const schemas = [config.schemaFilter ?? []].flat()
-  return HEADER + (await describeSchemas(db, schemas))
-}
 
 /** The line of the first difference, or undefined if the texts are the same. */
-export function findDifference(expected: string, actual: string): string | undefined {
+function findDifference(expected: string, actual: string): string | undefined {
   if (expected === actual) return undefined
   const before = expected.split('\n')
   const after = actual.split('\n')
@@ -39,6 +29,7 @@ async function main(): Promise<void> {
   await using db = url === undefined ? await connectEmbedded({ migrate: true }) : await connect({ url })
   const dump = await dumpSchema(db)
   if (!values.check) {
+    await mkdir(dirname(FILE), { recursive: true })
     await writeFile(FILE, dump)
     return
   }
@@ -48,4 +39,4 @@ async function main(): Promise<void> {
   process.exitCode = 1
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main()
+await main()

@@ -5,7 +5,7 @@ import type { EngineKind, Link } from './engine.ts'
 import { DataError } from './errors.ts'
 import { openPgLink, type StatementNames } from './link-pg.ts'
 import { openPostgresLink } from './link-postgres.ts'
-import { assertSchemaFits } from './migrate.ts'
+import { assertSchemaFits } from './migration-status.ts'
 import { Pool } from './pool.ts'
 import { BlotterDatabase, BlotterSession } from './session.ts'
 

@@ -201,8 +201,8 @@ async function runStatements(db: Database, migration: Migration, consequence: st
 }
 
 /** Tells what failed in the server's own words: advice for a verb's caller would mislead the author of a migration. */
-function explain(error: unknown, what: string): unknown {
-  if (!isDataError(error)) return error
+function explain(error: unknown, what: string): DataError {
+  if (!isDataError(error)) return new DataError('unexpected', `${what}: ${error}`, { cause: error })
   const state = sqlStateOf(error)
   if (state === undefined || error.code === 'connection') {
     return new DataError(error.code, `${what}: ${error.message}`, { cause: error })

@@ -13,6 +13,7 @@ export interface Migration {
   readonly generatedMs: number
   /** SHA-256 of the file's bytes, as drizzle-kit computes it. */
   readonly hash: string
+  /** One statement each: some drivers refuse two without a breakpoint between them. */
   readonly statements: readonly string[]
   /**
    * False for a file that begins with the line `-- no-transaction`. Its statements run one by one and are recorded when

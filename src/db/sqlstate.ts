@@ -100,11 +100,11 @@ function explain(code: ErrorCode, error: ServerError, constraint: string | undef
   }
 }
 
-const CHECK_NAME = /^(.+)_check$/
+const RULE_NAME = /^(.+)_(?:check|fkey)$/
 
-/** The column of a check constraint, as its name says: `table_column_check`. */
+/** The column of a check or a foreign key, as its name says: `table_column_check`. */
 function fieldOf(constraint: string | undefined): string | undefined {
-  const body = constraint && CHECK_NAME.exec(constraint)?.[1]
+  const body = constraint && RULE_NAME.exec(constraint)?.[1]
   if (!body) return undefined
   const table = CHECKED_TABLES.find((name) => body.startsWith(`${name}_`))
   return table === undefined ? undefined : body.slice(table.length + 1)

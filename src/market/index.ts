@@ -1,3 +1,4 @@
+export { INSTRUMENT_KINDS, type InstrumentKind } from './instrument-kinds.ts'
 export {
   findInstrument,
   getInstrument,
@@ -7,9 +8,4 @@ export {
   type SetInstrumentInput,
   setInstrument,
 } from './instruments.ts'
-export {
-  INSTRUMENT_KINDS,
-  INSTRUMENT_STATUSES,
-  type InstrumentKind,
-  type InstrumentStatus,
-} from './schema.ts'
+export { INSTRUMENT_STATUSES, type InstrumentStatus } from './schema.ts'

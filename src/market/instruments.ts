@@ -5,13 +5,8 @@ import type { Amount, Decimal } from '../db/decimal.ts'
 import { toDecimal, toPositive } from '../db/decimal.ts'
 import { type PageInput, readLimit } from '../db/page.ts'
 import { many, maybeOne, one } from '../db/rows.ts'
-import {
-  INSTRUMENT_KINDS,
-  INSTRUMENT_STATUSES,
-  type InstrumentKind,
-  type InstrumentStatus,
-  instruments,
-} from './schema.ts'
+import { INSTRUMENT_KINDS, type InstrumentKind } from './instrument-kinds.ts'
+import { INSTRUMENT_STATUSES, type InstrumentStatus, instruments } from './schema.ts'
 
 export type Instrument = typeof instruments.$inferSelect
 

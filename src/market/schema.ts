@@ -1,13 +1,7 @@
 import { type SQLWrapper, sql } from 'drizzle-orm'
 import { check, pgSchema, primaryKey } from 'drizzle-orm/pg-core'
 import { decimal, instant, isNotBlank, isNotNegative, isOneOf, isPositive, label } from '../db/columns.ts'
-
-/**
- * `spot`: the currency itself. `linear`: a contract whose PnL is in the quote currency. `inverse`: one whose PnL is in
- * the base currency.
- */
-export const INSTRUMENT_KINDS = ['spot', 'linear', 'inverse'] as const
-export type InstrumentKind = (typeof INSTRUMENT_KINDS)[number]
+import { INSTRUMENT_KINDS, type InstrumentKind } from './instrument-kinds.ts'
 
 export const INSTRUMENT_STATUSES = ['active', 'suspended', 'delisted'] as const
 export type InstrumentStatus = (typeof INSTRUMENT_STATUSES)[number]

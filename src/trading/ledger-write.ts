@@ -30,6 +30,18 @@ function rowsOf(list: SQL, columns: readonly Column[], alias: string): SQL {
 }
 
 // `updated_at` and `recorded_at` are the database's own.
+const OWN = ['recorded_at', 'updated_at', 'created_at']
+
+/** The columns of a table that an insert names, for a statement that takes rows as JSON. */
+export function insertColumns(table: PgTable, alias = ''): SQL {
+  return names(writable(table, OWN), alias)
+}
+
+/** A JSON list as rows of a table. */
+export function recordset(list: SQL, table: PgTable, alias: string): SQL {
+  return rowsOf(list, writable(table, OWN), alias)
+}
+
 const headColumns = writable(ledgerHeads)
 const fillColumns = writable(fills, ['recorded_at'])
 const flowColumns = writable(cashFlows, ['recorded_at'])

@@ -1,4 +1,5 @@
 import type { Decimal } from '../db/decimal.ts'
+import { INSTRUMENT_KINDS, type InstrumentKind } from '../market/instrument-kinds.ts'
 
 export const SIDES = ['buy', 'sell'] as const
 export type Side = (typeof SIDES)[number]
@@ -10,11 +11,8 @@ export type Direction = (typeof DIRECTIONS)[number]
 export const POSITION_SIDES = ['net', 'long', 'short'] as const
 export type PositionSide = (typeof POSITION_SIDES)[number]
 
-export const COST_BASIS_METHODS = ['average', 'fifo', 'lifo'] as const
-export type CostBasisMethod = (typeof COST_BASIS_METHODS)[number]
-
-export const INSTRUMENT_KINDS = ['spot', 'linear', 'inverse'] as const
-export type InstrumentKind = (typeof INSTRUMENT_KINDS)[number]
+export { COST_BASIS_METHODS, type CostBasisMethod } from '../fleet/cost-basis.ts'
+export { INSTRUMENT_KINDS, type InstrumentKind }
 
 /** What the arithmetic must know of an instrument. */
 export interface InstrumentTerms {

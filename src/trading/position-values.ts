@@ -2,8 +2,11 @@ import { Decimal, divide, toDecimal, ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import type { Direction, FillFact, InstrumentTerms, PositionState, Side } from './position-state.ts'
 
+/** What turns a price into a value. */
+export type PricedTerms = Pick<InstrumentTerms, 'kind' | 'contractSize'>
+
 /** Returns what `quantity` is worth at `price`, in settlement currency. Rounded for `inverse` only. */
-export function calculateValue(quantity: Decimal, price: Decimal, instrument: InstrumentTerms): Decimal {
+export function calculateValue(quantity: Decimal, price: Decimal, instrument: PricedTerms): Decimal {
   const size = quantity.times(instrument.contractSize)
   return instrument.kind === 'inverse' ? divide(size, price) : size.times(price)
 }
@@ -45,7 +48,7 @@ export function calculateFeeValue(fill: FillFact, instrument: InstrumentTerms): 
 export function calculateUnrealisedPnl(
   position: Pick<PositionState, 'direction' | 'quantity' | 'cost'>,
   markPrice: Decimal,
-  instrument: InstrumentTerms,
+  instrument: PricedTerms,
 ): Decimal {
   const terms = checkInstrument(instrument)
   const value = calculateValue(position.quantity, toOwn(markPrice, 'markPrice'), terms)
@@ -126,7 +129,7 @@ export function checkFill(fill: FillFact): FillFact {
 }
 
 /** Returns the instrument, its contract size checked and of this library's `Decimal`. */
-export function checkInstrument(instrument: InstrumentTerms): InstrumentTerms {
+export function checkInstrument<Terms extends PricedTerms>(instrument: Terms): Terms {
   const contractSize = toOwnPositive(instrument.contractSize, 'contractSize')
   return contractSize === instrument.contractSize ? instrument : { ...instrument, contractSize }
 }

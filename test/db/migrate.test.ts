@@ -1,15 +1,11 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { findDrift } from '../../scripts/drift.ts'
-import { findJournalProblems } from '../../scripts/journal.ts'
-import { connect, connectDirect } from '../../src/db/connect.ts'
+import { connectDirect } from '../../src/db/connect.ts'
 import type { DataError } from '../../src/db/errors.ts'
-import { checkHealth } from '../../src/db/health.ts'
 import { applyMigrations, migrate, migrateFrom } from '../../src/db/migrate.ts'
 import { assertSchemaFits, compareRecords, getMigrationStatus } from '../../src/db/migration-status.ts'
-import { PACKAGED_MIGRATIONS, readMigrations } from '../../src/db/migrations.ts'
+import { readMigrations } from '../../src/db/migrations.ts'
 import {
   aMigration,
   createEmptyDatabase,
@@ -385,30 +381,6 @@ test('a record written twice by rival migrators belongs to its file both times',
     { hash: 'x', generatedMs: 1 },
   ]
   expect(compareRecords(records, [migration])).toMatchObject({ applied: [migration], unknown: [] })
-})
-
-describe('the migrations of this package', () => {
-  test('are dated in their order, and the journal lists every file', () => {
-    expect(findJournalProblems(PACKAGED_MIGRATIONS)).toEqual([])
-  })
-
-  test('are what the schema says', () => {
-    const schema = fileURLToPath(new URL('../../src/schema.ts', import.meta.url))
-    expect(findDrift({ schema, migrations: PACKAGED_MIGRATIONS })).toEqual([])
-  })
-
-  test('bring an empty database to a state that connect accepts', async () => {
-    expect((await failure(connect({ url }))).code).toBe('schema_mismatch')
-    const names = (await readMigrations()).map((migration) => migration.name)
-    expect(await migrate({ url })).toEqual({
-      applied: names,
-      late: [],
-      alreadyApplied: 0,
-      version: names.at(-1),
-    })
-    await using db = await connect({ url })
-    expect(await checkHealth(db)).toMatchObject({ ok: true, schemaVersion: names.at(-1) })
-  })
 })
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Connection, Database } from '../../src/db/database.ts'
 import { isDataError } from '../../src/db/errors.ts'
 import { transaction } from '../../src/db/transaction.ts'
@@ -12,7 +12,7 @@ import {
   setBotConfiguration,
 } from '../../src/fleet/index.ts'
 import { botConfigurations, bots } from '../../src/fleet/schema.ts'
-import { describeEngines } from './temporary-database.ts'
+import { describeEngines } from '../database.ts'
 
 async function register(db: Database, botId: string): Promise<void> {
   await registerBot(db, {
@@ -33,12 +33,11 @@ function setting(value: JsonValue, overrides: Partial<SetBotConfigurationInput> 
 const pauseMs = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const grid = { botId: 'a', key: 'grid' }
 
-describeEngines('bot configurations', (engine) => {
+describeEngines('bot configurations', (open) => {
   let db: Connection
   beforeAll(async () => {
-    db = await engine.open()
+    db = await open()
   })
-  afterAll(() => db?.close())
   beforeEach(async () => {
     await db.execute(sql`delete from ${botConfigurations}`)
     await db.execute(sql`delete from ${bots}`)
@@ -261,11 +260,11 @@ describeEngines('bot configurations', (engine) => {
   })
 })
 
-describeEngines('bot configurations set at the same time', (engine) => {
+describeEngines('bot configurations set at the same time', (open) => {
   it.each(['a first version', 'a later version'])(
     'each make %s of their own, and one is active',
     async (which) => {
-      await using db = await engine.open({ poolSize: 4 })
+      const db = await open.fresh({ poolSize: 4 })
       await register(db, 'a')
       for (let round = 0; round < 10; round++) {
         const key = `key-${round}`
@@ -292,7 +291,7 @@ describeEngines('bot configurations set at the same time', (engine) => {
   )
 
   it('let one of several through that expect the same version', async () => {
-    await using db = await engine.open({ poolSize: 4 })
+    const db = await open.fresh({ poolSize: 4 })
     await register(db, 'a')
     for (const expectedVersion of [0, 1, 2]) {
       const outcomes = await Promise.all(
@@ -309,9 +308,9 @@ describeEngines('bot configurations set at the same time', (engine) => {
   })
 })
 
-describeEngines('the bot configurations table', (engine) => {
+describeEngines('the bot configurations table', (open) => {
   it('refuses a second active version from whoever writes it', async () => {
-    await using db = await engine.open()
+    const db = await open()
     await register(db, 'a')
     await setBotConfiguration(db, setting(1))
     const second = db.execute(sql`

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { Decimal } from '../../src/db/decimal.ts'
 import {
@@ -14,7 +14,7 @@ import {
   setBotStatus,
 } from '../../src/fleet/index.ts'
 import { bots } from '../../src/fleet/schema.ts'
-import { describeEngines } from './temporary-database.ts'
+import { describeEngines } from '../database.ts'
 
 const NOON = new Date('2026-03-01T12:00:00.000Z')
 const later = (ms: number) => new Date(NOON.getTime() + ms)
@@ -34,12 +34,11 @@ function facts(overrides: Partial<RegisterBotInput> = {}): RegisterBotInput {
 
 const idsOf = (rows: readonly Bot[]) => rows.map((bot) => bot.botId)
 
-describeEngines('bots', (engine) => {
+describeEngines('bots', (open) => {
   let db: Connection
   beforeAll(async () => {
-    db = await engine.open()
+    db = await open()
   })
-  afterAll(() => db?.close())
   beforeEach(async () => {
     await db.execute(sql`delete from ${bots}`)
   })
@@ -222,6 +221,14 @@ describeEngines('bots', (engine) => {
       })
     })
 
+    it('moves the time of the last change', async () => {
+      const before = await registerBot(db, facts())
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      const after = await setBotStatus(db, { botId: 'grid-1', status: 'paused' })
+      expect(after.updatedAt.getTime()).toBeGreaterThan(before.updatedAt.getTime())
+      expect(after.createdAt).toEqual(before.createdAt)
+    })
+
     it('refuses an unknown bot, an unknown status and an empty reason', async () => {
       await registerBot(db, facts())
       const unknown = { status: 'archived' as 'active' }
@@ -315,9 +322,9 @@ describeEngines('bots', (engine) => {
   })
 })
 
-describeEngines('the bots table', (engine) => {
+describeEngines('the bots table', (open) => {
   it('refuses a bad id from whoever writes it', async () => {
-    await using db = await engine.open()
+    const db = await open()
     const bad = { ...facts(), name: 'n', botId: 'a b', initialEquity: new Decimal(1) }
     await expect(db.insert(bots).values(bad)).rejects.toMatchObject({
       code: 'invalid_input',
@@ -327,7 +334,7 @@ describeEngines('the bots table', (engine) => {
   })
 
   it('makes one row of a bot that registers many times at once', async () => {
-    await using db = await engine.open({ poolSize: 8 })
+    const db = await open.fresh({ poolSize: 8 })
     const rows = await Promise.all(Array.from({ length: 8 }, () => registerBot(db, facts())))
     for (const row of rows) expect(row).toEqual(rows[0])
     expect(await listBots(db)).toHaveLength(1)

@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { findNote, type JsonValue, registerBot, type SetNoteInput, setNote } from '../../src/fleet/index.ts'
-import { describeEngines } from './temporary-database.ts'
+import { describeEngines } from '../database.ts'
 
-describeEngines('notes', (engine) => {
+describeEngines('notes', (open) => {
   let db: Connection
   beforeAll(async () => {
-    db = await engine.open()
+    db = await open()
     for (const botId of ['a', 'b']) {
       await registerBot(db, {
         botId,
@@ -19,7 +19,6 @@ describeEngines('notes', (engine) => {
       })
     }
   })
-  afterAll(() => db?.close())
 
   it('are found as they were set, by their own bot only', async () => {
     expect(await findNote(db, { botId: 'a', key: 'cursor' })).toBeUndefined()

@@ -1,21 +1,20 @@
 import { sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { isDataError } from '../../src/db/errors.ts'
 import { findSetting, type JsonValue, type SetSettingInput, setSetting } from '../../src/fleet/index.ts'
 import { settings } from '../../src/fleet/schema.ts'
-import { describeEngines } from './temporary-database.ts'
+import { describeEngines } from '../database.ts'
 
 function setting(value: JsonValue, overrides: Partial<SetSettingInput> = {}): SetSettingInput {
   return { key: 'theme', value, changedBy: 'ann', ...overrides }
 }
 
-describeEngines('fleet-wide settings', (engine) => {
+describeEngines('fleet-wide settings', (open) => {
   let db: Connection
   beforeAll(async () => {
-    db = await engine.open()
+    db = await open()
   })
-  afterAll(() => db?.close())
   beforeEach(async () => {
     await db.execute(sql`delete from ${settings}`)
   })
@@ -30,8 +29,10 @@ describeEngines('fleet-wide settings', (engine) => {
   })
 
   it('count a version for each change and none for a repeat', async () => {
-    await setSetting(db, setting(['a']))
+    const first = await setSetting(db, setting(['a']))
+    await new Promise((resolve) => setTimeout(resolve, 5))
     const second = await setSetting(db, setting(['b'], { changedBy: 'bob' }))
+    expect(second.updatedAt.getTime()).toBeGreaterThan(first.updatedAt.getTime())
     expect(second).toMatchObject({ value: ['b'], version: 2, changedBy: 'bob' })
     expect(await setSetting(db, setting(['b']))).toEqual(second)
     expect(await setSetting(db, setting(['b'], { expectedVersion: 1 }))).toEqual(second)

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { Decimal } from '../../src/db/decimal.ts'
 import {
@@ -11,7 +11,7 @@ import {
   setInstrument,
 } from '../../src/market/index.ts'
 import { instruments } from '../../src/market/schema.ts'
-import { describeEngines } from '../fleet/temporary-database.ts'
+import { describeEngines } from '../database.ts'
 
 function perpetual(overrides: Partial<SetInstrumentInput> = {}): SetInstrumentInput {
   return {
@@ -37,12 +37,11 @@ const key = { exchange: full.exchange, symbol: full.symbol }
 const AMOUNTS = ['contractSize', 'tickSize', 'lotSize', 'minimumQuantity', 'minimumNotional'] as const
 const amountsOf = (row: Instrument) => AMOUNTS.map((field) => row[field]?.toFixed() ?? null)
 
-describeEngines('instruments', (engine) => {
+describeEngines('instruments', (open) => {
   let db: Connection
   beforeAll(async () => {
-    db = await engine.open()
+    db = await open()
   })
-  afterAll(() => db?.close())
   beforeEach(async () => {
     await db.execute(sql`delete from ${instruments}`)
   })
@@ -79,6 +78,7 @@ describeEngines('instruments', (engine) => {
 
     it('changes nothing when the same comes again', async () => {
       const first = await setInstrument(db, full)
+      await new Promise((resolve) => setTimeout(resolve, 5))
       expect(await setInstrument(db, { ...full, tickSize: new Decimal('0.1') })).toEqual(first)
       expect(await listInstruments(db, { exchange: full.exchange })).toEqual([first])
     })

@@ -51,7 +51,11 @@ export const balances = trading.table(
       balance.kind,
     ),
     // Serves listBalances: newest first for one bot.
-    index('balances_taken_at_idx').on(balance.botId, balance.takenAt.desc(), balance.id.desc()),
+    index('balances_taken_at_idx').on(
+      balance.botId,
+      balance.takenAt.desc().nullsFirst(),
+      balance.id.desc().nullsFirst(),
+    ),
     check('balances_exchange_check', isNotBlank(balance.exchange)),
     check('balances_currency_check', isNotBlank(balance.currency)),
     check('balances_kind_check', isOneOf(balance.kind, BALANCE_KINDS)),

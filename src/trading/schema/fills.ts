@@ -119,7 +119,11 @@ export const fills = trading.table(
     // Serves the replay of a late fill, rebuildPositions and listFillGaps: one ledger in order.
     index('fills_ledger_idx').on(fill.botId, fill.exchange, fill.symbol, fill.positionSide, fill.executedAt),
     // Serves listFills: newest first for one bot.
-    index('fills_executed_at_idx').on(fill.botId, fill.executedAt.desc(), fill.id.desc()),
+    index('fills_executed_at_idx').on(
+      fill.botId,
+      fill.executedAt.desc().nullsFirst(),
+      fill.id.desc().nullsFirst(),
+    ),
     // Serves listOrderFills.
     index('fills_order_id_idx').on(fill.botId, fill.orderId),
     // Serves recordOrder, which links the fills that came before it.
@@ -169,8 +173,8 @@ export const fillConflicts = trading.table(
     // Serves listFillConflicts: newest first for one bot.
     index('fill_conflicts_reported_at_idx').on(
       conflict.botId,
-      conflict.reportedAt.desc(),
-      conflict.id.desc(),
+      conflict.reportedAt.desc().nullsFirst(),
+      conflict.id.desc().nullsFirst(),
     ),
     check('fill_conflicts_report_check', isObject(conflict.report)),
   ],
@@ -225,7 +229,11 @@ export const cashFlows = trading.table(
       .on(flow.botId, flow.exchange, flow.symbol, flow.positionSide, flow.occurredAt)
       .where(sql`${flow.kind} = 'funding'`),
     // Serves listCashFlows: newest first for one bot.
-    index('cash_flows_occurred_at_idx').on(flow.botId, flow.occurredAt.desc(), flow.id.desc()),
+    index('cash_flows_occurred_at_idx').on(
+      flow.botId,
+      flow.occurredAt.desc().nullsFirst(),
+      flow.id.desc().nullsFirst(),
+    ),
     check('cash_flows_exchange_check', isNotBlank(flow.exchange)),
     check('cash_flows_exchange_flow_id_check', isNotBlank(flow.exchangeFlowId)),
     check('cash_flows_kind_check', isOneOf(flow.kind, CASH_FLOW_KINDS)),
@@ -264,8 +272,8 @@ export const cashFlowConflicts = trading.table(
     // Serves listCashFlowConflicts: newest first for one bot.
     index('cash_flow_conflicts_reported_at_idx').on(
       conflict.botId,
-      conflict.reportedAt.desc(),
-      conflict.id.desc(),
+      conflict.reportedAt.desc().nullsFirst(),
+      conflict.id.desc().nullsFirst(),
     ),
     check('cash_flow_conflicts_report_check', isObject(conflict.report)),
   ],

@@ -134,10 +134,14 @@ export const orders = trading.table(
     unique('orders_exchange_order_id_key').on(order.botId, order.exchange, order.exchangeOrderId),
     // Serves listOpenOrders: few rows, so that each bot's open orders are found at once.
     index('orders_open_idx')
-      .on(order.botId, order.createdAt.desc(), order.id.desc())
+      .on(order.botId, order.createdAt.desc().nullsFirst(), order.id.desc().nullsFirst())
       .where(isOneOf(order.status, OPEN_ORDER_STATUSES)),
     // Serves listOrders: newest first for one bot.
-    index('orders_created_at_idx').on(order.botId, order.createdAt.desc(), order.id.desc()),
+    index('orders_created_at_idx').on(
+      order.botId,
+      order.createdAt.desc().nullsFirst(),
+      order.id.desc().nullsFirst(),
+    ),
     // Serves rebuildPositions, which clears the reference to a position that no longer is.
     index('orders_position_id_idx').on(order.botId, order.positionId).where(isNotNull(order.positionId)),
     check('orders_client_order_id_check', isNotBlank(order.clientOrderId)),

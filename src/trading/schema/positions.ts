@@ -27,7 +27,7 @@ import {
   quotient,
 } from '../../db/columns.ts'
 import { bots } from '../../fleet/schema.ts'
-import { INSTRUMENT_KINDS } from '../../market/schema.ts'
+import { INSTRUMENT_KINDS } from '../../market/instrument-kinds.ts'
 import { DIRECTIONS, POSITION_SIDES, SIDES, trading } from './values.ts'
 
 export const POSITION_STATUSES = ['open', 'closed', 'liquidated'] as const
@@ -78,7 +78,12 @@ function quotientOf(numerator: string, denominator: string) {
   return `round((${numerator}) * 1.${'0'.repeat(60)} / nullif(${denominator}, 0), 40)`
 }
 
-const SIGN = "(case direction when 'long' then 1 else -1 end)"
+/** The gross PnL of what a position holds, at a price: an expression over the columns of `positions`. */
+export function unrealisedPnlAt(price: string): string {
+  const sign = "(case direction when 'long' then 1 else -1 end)"
+  const inverse = `cost - ${quotientOf('quantity * contract_size', price)}`
+  return `${sign} * case instrument_kind when 'inverse' then ${inverse} else ${price} * quantity * contract_size - cost end`
+}
 
 /**
  * One cycle of a position, from flat to flat. Derived from the fills and funding payments of its ledger, and kept as
@@ -140,9 +145,7 @@ export const positions = trading.table(
     markedAt: instant('marked_at'),
     /** Gross, of what is held, at `markPrice`. Null without a mark. */
     unrealisedPnl: quotient('unrealised_pnl').generatedAlwaysAs(
-      sql.raw(
-        `case when mark_price > 0 then ${SIGN} * case instrument_kind when 'inverse' then cost - ${quotientOf('quantity * contract_size', 'mark_price')} else mark_price * quantity * contract_size - cost end end`,
-      ),
+      sql.raw(`case when mark_price > 0 then ${unrealisedPnlAt('mark_price')} end`),
     ),
     /** The worst and the best unrealised PnL among the marks seen. Null without a mark. */
     maxAdverseExcursion: quotient('max_adverse_excursion'),
@@ -187,13 +190,19 @@ export const positions = trading.table(
       position.openedAt,
     ),
     // Serves listPositions: newest first for one bot.
-    index('positions_opened_at_idx').on(position.botId, position.openedAt.desc(), position.id.desc()),
+    index('positions_opened_at_idx').on(
+      position.botId,
+      position.openedAt.desc().nullsFirst(),
+      position.id.desc().nullsFirst(),
+    ),
     // Serves listTrades and listRecentTrades: last closed first for one bot.
     index('positions_closed_at_idx')
-      .on(position.botId, position.closedAt.desc(), position.id.desc())
+      .on(position.botId, position.closedAt.desc().nullsFirst(), position.id.desc().nullsFirst())
       .where(isNotNull(position.closedAt)),
     // Serves the view recent_trades: last closed first of the whole fleet.
-    index('positions_recent_idx').on(position.closedAt.desc()).where(isNotNull(position.closedAt)),
+    index('positions_recent_idx')
+      .on(position.closedAt.desc().nullsFirst())
+      .where(isNotNull(position.closedAt)),
     check('positions_position_side_check', isOneOf(position.positionSide, POSITION_SIDES)),
     check('positions_direction_check', isOneOf(position.direction, DIRECTIONS)),
     check('positions_status_check', isOneOf(position.status, POSITION_STATUSES)),

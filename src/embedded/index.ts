@@ -1,0 +1,1 @@
+export { type ConnectEmbeddedOptions, connectEmbedded } from './connect-embedded.ts'

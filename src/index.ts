@@ -1,0 +1,6 @@
+// All that a running bot may call.
+export { connect } from './connect.ts'
+export * from './db/index.ts'
+export * from './fleet/index.ts'
+export * from './market/index.ts'
+export * from './trading/index.ts'
