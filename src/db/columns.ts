@@ -58,11 +58,9 @@ export function toLabel(value: string, field: string): string {
   if (typeof value !== 'string')
     throw invalid(field, `is ${value === null ? 'null' : typeof value}, not text`)
   if (value.includes('\0')) throw invalid(field, 'contains a NUL character')
-  if (LONE_SURROGATE.test(value)) throw invalid(field, 'contains half of a surrogate pair')
+  if (!value.isWellFormed()) throw invalid(field, 'contains half of a surrogate pair')
   return value
 }
-
-const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** Reads text that names something. @throws `invalid_input` naming `field`, also if it is empty. */
 export function toName(value: string, field: string): string {

@@ -19,7 +19,7 @@ export interface CashFlowsFromCcxtOptions {
    * is the trading fee on one exchange, and so already on the fills, and funding on another.
    */
   readonly kinds?: Readonly<Record<string, CashFlowKind | null>> | undefined
-  /** Whether money came in or went out, for entries that do not say: transfers on most exchanges. */
+  /** Whether money came in or went out, asked where neither entry nor kind tells: for transfers on most exchanges. */
   readonly directionOf?: ((entry: CcxtFlow) => 'in' | 'out' | undefined) | undefined
 }
 
@@ -40,7 +40,7 @@ export function cashFlowsFromCcxt(
   const kinds = new Map(Object.entries({ ...KINDS, ...options.kinds }))
   return convertEntries('entries', entries, flowSchema, (flow, entry) => {
     if (flow.status && flow.status !== 'ok') return undefined
-    const kind = kindOf(flow, entry, kinds)
+    const kind = kindOf(flow, entry, kinds, options)
     if (kind === null) return undefined
     const amount = readAmount(flow, entry, kind, options)
     const currency = flow.currency || flow.code || options.currency
@@ -79,6 +79,7 @@ function kindOf(
   flow: CcxtFlow,
   entry: Entry,
   kinds: ReadonlyMap<string, KindOrSign | null>,
+  options: CashFlowsFromCcxtOptions,
 ): CashFlowKind | null | undefined {
   if (!flow.type) {
     if (flow.fromAccount || flow.toAccount) return 'transfer'
@@ -92,13 +93,17 @@ function kindOf(
     )
   }
   if (kind !== 'transaction') return kind
-  return directionOf(flow, entry) === 'out' ? 'withdrawal' : 'deposit'
+  const direction = statedDirection(flow) ?? options.directionOf?.(flow)
+  if (direction === undefined) return entry.refuse('direction', NO_DIRECTION)
+  return direction === 'in' ? 'deposit' : 'withdrawal'
 }
 
-function directionOf(flow: CcxtFlow, entry: Entry): 'in' | 'out' | undefined {
+const NO_DIRECTION = 'is missing; say it with the option directionOf'
+
+function statedDirection(flow: CcxtFlow): 'in' | 'out' | undefined {
   if (flow.direction) return flow.direction
-  const amount = entry.amount('amount', flow.amount)
-  return amount?.startsWith('-') ? 'out' : undefined
+  // ccxt's amounts have no sign, but those that it did not unify may.
+  return String(flow.amount).startsWith('-') ? 'out' : undefined
 }
 
 function readAmount(
@@ -112,12 +117,12 @@ function readAmount(
     if (flow.amount === undefined || flow.amount === null) entry.refuse('amount', 'is missing')
     return undefined
   }
-  // A funding payment comes with its sign; so does whatever is negative.
-  const given = flow.direction ?? (kind === 'funding' || amount.startsWith('-') ? undefined : 'ask')
-  if (given === undefined || new Decimal(amount).isZero()) return amount
-  const direction = given === 'ask' ? (options.directionOf?.(flow) ?? USUAL_DIRECTIONS.get(kind)) : given
+  // A funding payment comes with its sign.
+  if (new Decimal(amount).isZero() || (kind === 'funding' && !flow.direction)) return amount
+  const direction = statedDirection(flow) ?? USUAL_DIRECTIONS.get(kind) ?? options.directionOf?.(flow)
   if (direction === undefined) {
-    return entry.refuse('direction', 'is missing; say it with the option directionOf')
+    // Without a kind, that is the problem.
+    return kind === undefined ? undefined : entry.refuse('direction', NO_DIRECTION)
   }
   const size = amount.replace('-', '')
   return direction === 'out' ? `-${size}` : size

@@ -63,6 +63,7 @@ export class Entry {
   readonly #path: string
   readonly #info: unknown
   readonly #problems: Problem[]
+  readonly #refused = new Set<string>()
   #texts: readonly string[] | undefined
 
   constructor(path: string, item: unknown, problems: Problem[]) {
@@ -71,9 +72,11 @@ export class Entry {
     this.#problems = problems
   }
 
-  /** Notes a problem with one field. */
+  /** Notes a problem with one field, once. */
   refuse(key: string, why: string): undefined {
-    this.#problems.push({ field: `${this.#path}.${key}`, why })
+    const field = `${this.#path}.${key}`
+    if (!this.#refused.has(field)) this.#problems.push({ field, why })
+    this.#refused.add(field)
   }
 
   /** Returns the exact text of a number, or undefined where there is none. */

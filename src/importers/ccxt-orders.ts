@@ -1,7 +1,8 @@
 import { toName } from '../db/columns.ts'
 import { Decimal } from '../db/decimal.ts'
-import type { PositionSide, Side } from '../trading/position-math.ts'
-import type { OrderStatus, OrderType, TimeInForce } from '../trading/schema/orders.ts'
+import type { RecordOrderInput } from '../trading/order-input.ts'
+import type { PositionSide } from '../trading/position-math.ts'
+import type { OrderStatus, TimeInForce } from '../trading/schema/orders.ts'
 import { convertEntries, type Entry } from './ccxt-entry.ts'
 import { defined } from './ccxt-fills.ts'
 import { type CcxtOrder, type CcxtOrderStatus, orderSchema } from './ccxt-schema.ts'
@@ -15,63 +16,41 @@ export interface OrdersFromCcxtOptions {
   readonly positionSide?: PositionSide | undefined
 }
 
-/** An order of an exchange, for `recordOrder`. Prices in quote currency per unit. */
-export interface ImportedOrder {
-  readonly botId: string
-  readonly exchange: string
-  readonly symbol: string
-  readonly side: Side
-  readonly positionSide?: PositionSide
-  readonly type: OrderType
-  readonly timeInForce?: TimeInForce
-  /** In base currency, or in contracts. Positive. */
-  readonly quantity: string
-  readonly limitPrice?: string
-  readonly stopPrice?: string
-  readonly reduceOnly?: boolean
-  readonly postOnly?: boolean
-  readonly clientOrderId: string
-  readonly exchangeOrderId?: string
-  readonly status: OrderStatus
-  readonly createdAt: Date
-  readonly submittedAt: Date
-  readonly closedAt?: Date
-}
-
 /**
  * Converts ccxt's unified orders to what `recordOrder` takes.
  *
- * Amounts are read as `fillsFromCcxt` reads them. An order without a client id gets `exchange:id`, so that importing it
- * again finds it. One without an amount counts what was filled and what remains of it; where only the rest is known, that.
- * `closed` means filled, but an order that was closed with less filled than ordered is `cancelled`. A time in force that has
- * no word here is left out.
+ * Amounts are read as `fillsFromCcxt` reads them. An order without an amount counts what was filled and what remains of it;
+ * where only the rest is known, that. `closed` means filled, but an order that was closed with less filled than ordered is
+ * `cancelled`. A time in force that has no word here is left out. Where ccxt knows no client id, `recordOrder` knows the
+ * order by the exchange's.
  *
  * @throws `invalid_input` naming index and field of every problem (at most 20), as `orders[3].status: is missing`.
  */
-export function ordersFromCcxt(orders: readonly unknown[], options: OrdersFromCcxtOptions): ImportedOrder[] {
+export function ordersFromCcxt(
+  orders: readonly unknown[],
+  options: OrdersFromCcxtOptions,
+): RecordOrderInput[] {
   const owner = { botId: toName(options.botId, 'botId'), exchange: toName(options.exchange, 'exchange') }
   return convertEntries('orders', orders, orderSchema, (order, entry) => {
     const createdAt = entry.moment(order)
     const quantity = readQuantity(order, entry)
-    const ids = readIds(order, entry, owner.exchange)
+    const ids = readIds(order, entry)
     const status = readStatus(order, entry, quantity, options.defaultStatus)
-    const { type, limitPrice, stopPrice } = readTerms(order, entry)
-    if (!createdAt || !quantity || !ids || !status) return undefined
+    const terms = readTerms(order, entry)
+    if (!createdAt || !quantity || !ids || !status || !terms) return undefined
     return {
       ...owner,
       symbol: order.symbol,
       side: order.side,
-      type,
       quantity,
       status,
       createdAt,
       submittedAt: createdAt,
       ...ids,
+      ...terms,
       ...defined({
         positionSide: entry.positionSide() ?? options.positionSide,
         timeInForce: TIMES_IN_FORCE[order.timeInForce?.toUpperCase() ?? ''],
-        limitPrice,
-        stopPrice,
         reduceOnly: order.reduceOnly ?? undefined,
         postOnly: isPostOnly(order) ? true : (order.postOnly ?? undefined),
         closedAt: isOpen(status) ? undefined : readClosedAt(order, entry, status),
@@ -80,9 +59,9 @@ export function ordersFromCcxt(orders: readonly unknown[], options: OrdersFromCc
   })
 }
 
-function readIds({ id, clientOrderId }: CcxtOrder, entry: Entry, exchange: string) {
-  if (id) return { clientOrderId: clientOrderId || `${exchange}:${id}`, exchangeOrderId: id }
-  return clientOrderId ? { clientOrderId } : entry.refuse('id', 'is missing, and so is clientOrderId')
+function readIds({ id, clientOrderId }: CcxtOrder, entry: Entry) {
+  if (!id && !clientOrderId) return entry.refuse('id', 'is missing, and so is clientOrderId')
+  return defined({ clientOrderId: clientOrderId || undefined, exchangeOrderId: id || undefined })
 }
 
 function readQuantity(order: CcxtOrder, entry: Entry): string | undefined {
@@ -132,35 +111,34 @@ function readClosedAt(order: CcxtOrder, entry: Entry, status: OrderStatus): Date
   return status === 'filled' ? (traded ?? updated) : (updated ?? traded)
 }
 
-interface OrderTerms {
-  readonly type: OrderType
-  readonly limitPrice: string | undefined
-  readonly stopPrice: string | undefined
-}
+type OrderTerms = Pick<RecordOrderInput, 'type' | 'limitPrice' | 'stopPrice'>
 
-// Exchanges write the type in many ways; ccxt passes on what it does not know. The words in it, and the prices, tell.
-function readTerms(order: CcxtOrder, entry: Entry): OrderTerms {
+// Exchanges write the type in many ways, and ccxt passes on what it does not know. Its words and the prices tell.
+function readTerms(order: CcxtOrder, entry: Entry): OrderTerms | undefined {
   const words = (order.type ?? '').toLowerCase()
-  const price = nonZero(entry.amount('price', order.price))
   const takesProfit = /take.?profit/.test(words)
   const stops = /stop|trigger|conditional/.test(words)
+  const trails = /trail/.test(words)
   const stopPrice = nonZero(
     entry.amount('triggerPrice', order.triggerPrice) ??
       entry.amount('stopPrice', order.stopPrice) ??
-      // Otherwise these are prices of orders to come, attached to a plain one.
+      // On an order that is neither, these are prices of orders to come.
       (takesProfit ? entry.amount('takeProfitPrice', order.takeProfitPrice) : undefined) ??
       (stops ? entry.amount('stopLossPrice', order.stopLossPrice) : undefined),
   )
-  // The price of a market order is what it was filled at.
+  const price = nonZero(entry.amount('price', order.price))
   const isLimit = /limit/.test(words) || (!/market/.test(words) && price !== undefined)
-  const limitPrice = isLimit ? price : undefined
-  const execution = isLimit ? 'limit' : 'market'
-  if (/trail/.test(words)) return { type: 'trailing_stop', limitPrice, stopPrice }
-  if (takesProfit || isTakeProfitAt(order, stopPrice)) {
-    return { type: `take_profit_${execution}`, limitPrice, stopPrice }
+  if (isLimit && price === undefined)
+    return entry.refuse('price', `is missing for an order of type '${words}'`)
+  if ((stops || takesProfit || trails) && stopPrice === undefined) {
+    return entry.refuse('triggerPrice', `is missing for an order of type '${words}'`)
   }
-  if (stops || stopPrice !== undefined) return { type: `stop_${execution}`, limitPrice, stopPrice }
-  return { type: execution, limitPrice, stopPrice }
+  // The price of a market order is what it was filled at.
+  const prices = defined({ limitPrice: isLimit ? price : undefined, stopPrice })
+  const execution = isLimit ? 'limit' : 'market'
+  if (trails) return { type: 'trailing_stop', ...prices }
+  if (takesProfit || isTakeProfitAt(order, stopPrice)) return { type: `take_profit_${execution}`, ...prices }
+  return { type: stopPrice === undefined ? execution : `stop_${execution}`, ...prices }
 }
 
 function isTakeProfitAt({ takeProfitPrice }: CcxtOrder, stopPrice: string | undefined): boolean {

@@ -18,9 +18,10 @@ function shown(value: unknown): string {
 export const NUMBER_PATTERN = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?$/i
 
 // Text too: ccxt gives all its numbers as text to those who ask for it.
-const number = z.union([z.number(), z.string().regex(NUMBER_PATTERN)], {
-  error: complaint('a finite number'),
-})
+const number = z.custom<number | string>(
+  (value) => (typeof value === 'string' ? NUMBER_PATTERN.test(value) : Number.isFinite(value)),
+  { error: complaint('a finite number') },
+)
 const text = z.string({ error: complaint('text') })
 const name = text.refine((value) => value.trim() !== '', { error: 'is empty' })
 const yesOrNo = z.boolean({ error: complaint('true or false') })
@@ -29,7 +30,7 @@ const oneOf = <const Value extends string>(values: readonly Value[]) =>
   z.enum(values, { error: complaint(`one of ${values.join(', ')}`) })
 
 /** The value of a field of ccxt that holds a number. */
-export type CcxtNumber = z.output<typeof number>
+export type CcxtNumber = number | string
 
 const moment = { timestamp: milliseconds.nullish(), datetime: text.nullish() }
 

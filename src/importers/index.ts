@@ -6,4 +6,5 @@ export {
   instrumentFromCcxtSymbol,
   instrumentsFromCcxt,
 } from './ccxt-instruments.ts'
-export { type ImportedOrder, type OrdersFromCcxtOptions, ordersFromCcxt } from './ccxt-orders.ts'
+export { type OrdersFromCcxtOptions, ordersFromCcxt } from './ccxt-orders.ts'
+export type { CcxtFlow, CcxtOrderStatus } from './ccxt-schema.ts'

@@ -20,6 +20,8 @@ type Row = Readonly<Record<string, unknown>>
 export interface LedgerChange {
   readonly id: LedgerId
   readonly isReplay: boolean
+  /** The position that was open before. */
+  readonly openId: string | null
   readonly head: Row
   readonly positions: readonly Row[]
   readonly lots: readonly Row[]
@@ -287,6 +289,7 @@ export function appendChange(
     ...NO_CHANGE,
     id,
     isReplay: false,
+    openId: ledger.open?.id ?? null,
     head: headAfter(ledger, newFills, newFunding),
     positions: cycles.map((cycle) => positionRow(id, cycle, terms)),
     lots: lots.flatMap((change) => change.lots),

@@ -7,6 +7,7 @@ import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { bots } from '../fleet/schema.ts'
 import { instruments } from '../market/schema.ts'
 import type { Cycle, LedgerId, LedgerTerms } from './ledger.ts'
+import { keyOf } from './ledger-columns.ts'
 import type { Fill } from './ledger-rows.ts'
 import type { Lot, Side } from './position-math.ts'
 import { fills } from './schema/fills.ts'
@@ -279,11 +280,6 @@ export async function readLedgers(db: Database, ids: readonly LedgerId[]): Promi
     if (id) result[row.place] = toLedger(id, row)
   }
   return result
-}
-
-/** The key of a ledger, as its columns are called. */
-export function keyOf(id: LedgerId) {
-  return { bot_id: id.botId, exchange: id.exchange, symbol: id.symbol, position_side: id.positionSide }
 }
 
 const fillColumns = getTableColumns(fills)

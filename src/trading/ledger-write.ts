@@ -1,46 +1,11 @@
-import { type Column, type SQL, sql } from 'drizzle-orm'
-import type { PgTable } from 'drizzle-orm/pg-core'
+import { type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
+import { isAppend, storeAppend } from './ledger-append.ts'
 import type { LedgerChange } from './ledger-change.ts'
-import { keyOf } from './ledger-read.ts'
+import { filledOrder, identifier, keyOf, names, rowsOf, writable } from './ledger-columns.ts'
 import { cashFlows, fills } from './schema/fills.ts'
 import { ledgerHeads, positionLots, positions } from './schema/positions.ts'
-
-/** The columns of a table that a caller may write, by their names in the database. */
-function writable(table: PgTable, without: readonly string[] = []): Column[] {
-  return (Object.values(table) as unknown[]).filter(
-    (column): column is Column =>
-      isColumn(column) && column.generated === undefined && !without.includes(column.name),
-  )
-}
-
-function isColumn(value: unknown): value is Column {
-  return typeof value === 'object' && value !== null && 'getSQLType' in value && 'name' in value
-}
-
-const identifier = (name: string) => sql.raw(`"${name}"`)
-const names = (columns: readonly Column[], alias = '') =>
-  sql.raw(columns.map((column) => `${alias}"${column.name}"`).join(', '))
-
-/** A JSON list as rows with these columns, each with the number `n` of its ledger. */
-function rowsOf(list: SQL, columns: readonly Column[], alias: string): SQL {
-  const types = columns.map((column) => `"${column.name}" ${column.getSQLType()}`)
-  return sql`json_to_recordset(${list}::json) as ${sql.raw(`${alias}(n integer, ${types.join(', ')})`)}`
-}
-
-// `updated_at` and `recorded_at` are the database's own.
-const OWN = ['recorded_at', 'updated_at', 'created_at']
-
-/** The columns of a table that an insert names, for a statement that takes rows as JSON. */
-export function insertColumns(table: PgTable, alias = ''): SQL {
-  return names(writable(table, OWN), alias)
-}
-
-/** A JSON list as rows of a table. */
-export function recordset(list: SQL, table: PgTable, alias: string): SQL {
-  return rowsOf(list, writable(table, OWN), alias)
-}
 
 const headColumns = writable(ledgerHeads)
 const fillColumns = writable(fills, ['recorded_at'])
@@ -155,12 +120,7 @@ const fillPart = (slot: (part: Part) => SQL) => sql`
 const orderPart = (slot: (part: Part) => SQL) => sql`
   put_orders as (
     update trading.orders o
-    set filled_quantity = o.filled_quantity + x.quantity, filled_cost = o.filled_cost + x.cost, fee = o.fee + x.fee,
-      status = case when o.status not in ('pending', 'submitted', 'partially_filled') then o.status
-        when o.filled_quantity + x.quantity >= o.quantity then 'filled' else 'partially_filled' end,
-      submitted_at = coalesce(o.submitted_at, x.first_at),
-      closed_at = case when o.status in ('pending', 'submitted', 'partially_filled')
-        and o.filled_quantity + x.quantity >= o.quantity then x.last_at else o.closed_at end
+    set ${filledOrder}
     from json_to_recordset(${slot('orders')}::json) as x(n integer, bot_id text, order_id uuid, quantity numeric,
       cost numeric, fee numeric, first_at timestamptz, last_at timestamptz)
     where x.n in (${WON}) and o.bot_id = x.bot_id and o.id = x.order_id
@@ -202,41 +162,76 @@ interface StoredRow {
   readonly recordedAt: Date
 }
 
-const fields = { place: positions.fillCount, recordedAt: fills.recordedAt }
-const answer = sql`select n, now() from won`
+type Slot = (part: Part) => SQL
+type Section = 'replay' | 'positions' | 'lots' | 'fills' | 'orders' | 'flows'
 
-/** Facts that come next in order. */
-const appendStatement: PreparedStatement<StoredRow, Part> = sqlStatement('ledger.append', (slot) => ({
-  query: sql`with ${sql.join(
-    [
-      headPart(slot),
-      positionPart(slot, sql``),
-      lotPart(slot),
-      fillPart(slot),
-      orderPart(slot),
-      flowPart(slot),
-    ],
-    sql`, `,
-  )} ${answer}`,
-  fields,
-}))
+/** The statement's sections, in the order that they must have. */
+const SECTIONS: readonly (readonly [Section, (slot: Slot, isReplay: boolean) => SQL])[] = [
+  ['replay', replayPart],
+  ['positions', (slot, isReplay) => positionPart(slot, isReplay ? AFTER_GONE : sql``)],
+  ['lots', lotPart],
+  ['fills', fillPart],
+  ['orders', orderPart],
+  ['flows', flowPart],
+]
 
-/** Facts that change what was derived before. */
-const replayStatement: PreparedStatement<StoredRow, Part> = sqlStatement('ledger.replay', (slot) => ({
-  query: sql`with ${sql.join(
-    [
-      headPart(slot),
-      replayPart(slot),
-      positionPart(slot, sql`and (select count(*) from gone_positions) >= 0`),
-      lotPart(slot),
-      fillPart(slot),
-      orderPart(slot),
-      flowPart(slot),
-    ],
-    sql`, `,
-  )} ${answer}`,
-  fields,
-}))
+const AFTER_GONE = sql`and (select count(*) from gone_positions) >= 0`
+
+function statementOf(sections: ReadonlySet<Section>): PreparedStatement<StoredRow, Part> {
+  const chosen = SECTIONS.filter(([section]) => sections.has(section))
+  return sqlStatement(`ledger.store(${chosen.map(([section]) => section).join(', ')})`, (slot) => ({
+    query: sql`with ${sql.join(
+      [headPart(slot), ...chosen.map(([, part]) => part(slot, sections.has('replay')))],
+      sql`, `,
+    )} select n, now() from won`,
+    fields: { place: positions.fillCount, recordedAt: fills.recordedAt },
+  }))
+}
+
+/** The statements by the sections they have: most facts touch a position and a fill and nothing else. */
+const statements = new Map<string, PreparedStatement<StoredRow, Part>>()
+
+function statementFor(changes: readonly LedgerChange[]): PreparedStatement<StoredRow, Part> {
+  const has = (rows: (change: LedgerChange) => readonly unknown[]) =>
+    changes.some((change) => rows(change).length > 0)
+  const sections = new Set<Section>()
+  if (changes.some((change) => change.isReplay)) sections.add('replay')
+  if (has((change) => change.positions)) sections.add('positions')
+  if (has((change) => change.lots) || has((change) => change.usedLots)) sections.add('lots')
+  if (has((change) => change.fills)) sections.add('fills')
+  if (has((change) => change.orders)) sections.add('orders')
+  if (has((change) => change.flows)) sections.add('flows')
+  const key = [...sections].join()
+  const known = statements.get(key)
+  if (known) return known
+  const made = statementOf(sections)
+  statements.set(key, made)
+  return made
+}
+
+const PARTS = [
+  'positions',
+  'fills',
+  'lots',
+  'usedLots',
+  'orders',
+  'flows',
+  'gonePositions',
+  'fillResults',
+  'flowResults',
+] as const satisfies Part[]
+
+/** The rows of all changes as one JSON list, each with the place of its change. */
+function listOf(
+  changes: readonly LedgerChange[],
+  rowsOf: (change: LedgerChange) => readonly Readonly<Record<string, unknown>>[],
+): string {
+  const texts: string[] = []
+  for (const [n, change] of changes.entries()) {
+    for (const row of rowsOf(change)) texts.push(`{"n":${n},${JSON.stringify(row).slice(1)}`)
+  }
+  return `[${texts.join(',')}]`
+}
 
 /**
  * Stores changes of any number of ledgers in one statement. A ledger that somebody else has changed since it was read is
@@ -246,22 +241,16 @@ export async function storeChanges(
   db: Database,
   changes: readonly LedgerChange[],
 ): Promise<Map<LedgerChange, Date>> {
-  const list = <T>(rowsOfChange: (change: LedgerChange) => readonly T[]) =>
-    JSON.stringify(changes.flatMap((change, n) => rowsOfChange(change).map((row) => ({ n, ...row }))))
-  const values: Record<Part, string> = {
-    heads: list((change) => [{ ...keyOf(change.id), ...change.head }]),
-    positions: list((change) => change.positions),
-    fills: list((change) => change.fills),
-    lots: list((change) => change.lots),
-    usedLots: list((change) => change.usedLots),
-    orders: list((change) => change.orders),
-    flows: list((change) => change.flows),
-    gonePositions: list((change) => change.gonePositions),
-    fillResults: list((change) => change.fillResults),
-    flowResults: list((change) => change.flowResults),
+  const [only] = changes
+  if (changes.length === 1 && only && isAppend(only)) {
+    const recordedAt = await storeAppend(db, only)
+    return new Map(recordedAt ? [[only, recordedAt]] : [])
   }
-  const isReplay = changes.some((change) => change.isReplay)
-  const rows = await (isReplay ? replayStatement : appendStatement).run(db, values)
+  const values: Record<string, string> = {
+    heads: listOf(changes, (change) => [{ ...keyOf(change.id), ...change.head }]),
+  }
+  for (const part of PARTS) values[part] = listOf(changes, (change) => change[part])
+  const rows = await statementFor(changes).run(db, values as Record<Part, string>)
   const stored = new Map<LedgerChange, Date>()
   for (const { place, recordedAt } of rows) {
     const change = changes[place]

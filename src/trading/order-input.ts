@@ -179,13 +179,15 @@ function isSame(a: string | boolean | Decimal | null, b: string | boolean | Deci
   return Decimal.isDecimal(a) && Decimal.isDecimal(b) ? a.eq(b) : a === b
 }
 
+/** In the order in which an order goes through them. */
+const OPEN: readonly OrderStatus[] = OPEN_ORDER_STATUSES
+
 /** True for a status that an order cannot leave. */
 export function isEnded(status: OrderStatus): boolean {
-  return !OPEN_ORDER_STATUSES.some((open) => open === status)
+  return !OPEN.includes(status)
 }
 
 /** The statuses from which an order can become `status`: the open ones before it. */
 export function statusesBefore(status: OrderStatus): readonly OrderStatus[] {
-  const place = OPEN_ORDER_STATUSES.findIndex((open) => open === status)
-  return place < 0 ? OPEN_ORDER_STATUSES : OPEN_ORDER_STATUSES.slice(0, place)
+  return isEnded(status) ? OPEN : OPEN.slice(0, OPEN.indexOf(status))
 }

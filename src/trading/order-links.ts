@@ -12,17 +12,14 @@ export const orderColumns = getTableColumns(orders)
 export const orderList: SQL = sql.join(columnsOf('o', orders, Object.keys(orderColumns)).list, sql`, `)
 
 /**
- * Moves on the ledgers of one symbol, whichever side of a hedged account a fill may name: a fill that is being recorded at
- * this moment, and has not seen what the statement around this makes known, then loses its version and reads again.
- *
- * `source` selects bot_id, exchange and symbol.
+ * Moves the ledgers on that `source` selects: a fill that is being recorded at this moment, and has not seen what the
+ * statement around this makes known, then loses its version and reads again.
  */
 export function moveLedgers(source: SQL): SQL {
   return sql`
     insert into trading.ledger_heads as head (bot_id, exchange, symbol, position_side, version)
-    select s.bot_id, s.exchange, s.symbol, k.position_side, 1
-    from (${source}) s cross join (values ('long'), ('net'), ('short')) k(position_side)
-    order by s.bot_id, s.exchange, s.symbol, k.position_side
+    select distinct s.bot_id, s.exchange, s.symbol, s.position_side, 1 from (${source}) s
+    order by s.bot_id, s.exchange, s.symbol, s.position_side
     on conflict (bot_id, exchange, symbol, position_side) do update set version = head.version + 1
     returning 1`
 }
@@ -38,12 +35,7 @@ const linkStatement = (name: string, ofOrders: (slot: (value: 'botId' | 'orderId
         join trading.fills f on f.bot_id = o.bot_id and f.exchange = o.exchange and f.symbol = o.symbol
           and f.exchange_order_id = o.exchange_order_id and f.order_id is null
         where ${ofOrders(slot)}),
-      moved as (
-        insert into trading.ledger_heads as head (bot_id, exchange, symbol, position_side, version)
-        select distinct bot_id, exchange, symbol, position_side, 1 from unlinked
-        order by bot_id, exchange, symbol, position_side
-        on conflict (bot_id, exchange, symbol, position_side) do update set version = head.version + 1
-        returning 1),
+      moved as (${moveLedgers(sql`select * from unlinked`)}),
       linked as (
         update trading.fills f set order_id = u.order_id
         from unlinked u

@@ -45,14 +45,14 @@ const stepStatement: PreparedStatement<Order, StepSlot> = sqlStatement('orders.s
     // The ledgers are locked before the order, as every writer of fills does.
     query: sql`
       with moved as (${moveLedgers(sql`
-        select i.bot_id, i.exchange, i.symbol from trading.orders i
+        select i.bot_id, i.exchange, i.symbol, i.position_side from trading.orders i
         where ${isOrder(sql`i`)} and i.exchange_order_id is null and ${exchangeOrderId} is not null
           and i.status = any(${slot('known')}::text[])`)})
       update trading.orders o
       set status = case when ${isLeft} then ${slot('to')}::text else o.status end,
         exchange_order_id = coalesce(o.exchange_order_id, ${exchangeOrderId}),
         submitted_at = coalesce(o.submitted_at, ${submittedAt},
-          case when ${slot('to')}::text = 'submitted' then now() end),
+          case when ${isLeft} and ${slot('to')}::text = 'submitted' then now() end),
         closed_at = case when ${isLeft} and ${slot('to')}::text in ('filled', 'cancelled', 'rejected', 'expired')
           then coalesce(${slot('closedAt')}::timestamptz, now()) else o.closed_at end,
         last_error = case when ${isLeft} then ${slot('reason')}::text else o.last_error end
@@ -99,7 +99,7 @@ export interface RecordOrderRetryInput extends OrderKey {
   readonly error: string
 }
 
-const SUBMITTABLE = [...OPEN_ORDER_STATUSES, 'filled'] as const satisfies OrderStatus[]
+const SUBMITTABLE: readonly OrderStatus[] = [...OPEN_ORDER_STATUSES, 'filled']
 
 /**
  * Notes that the exchange has the order, and under which id, and returns it.
@@ -125,7 +125,7 @@ export async function markOrderSubmitted(db: Database, input: MarkOrderSubmitted
   })
   if (changed) return await withFillsLinked(db, changed)
   const stored = await getOrder(db, key)
-  if (!SUBMITTABLE.some((status) => status === stored.status)) throw noSuchStep(stored, 'become submitted')
+  if (!SUBMITTABLE.includes(stored.status)) throw noSuchStep(stored, 'become submitted')
   if (exchangeOrderId !== null && stored.exchangeOrderId !== exchangeOrderId) {
     throw new DataError(
       'conflict',

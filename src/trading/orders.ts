@@ -83,7 +83,8 @@ const insertStatement: InsertStatement = sqlStatement('recordOrder', (slot) => (
 const insertKnownStatement: InsertStatement = sqlStatement('recordOrder.known', (slot) => ({
   query: sql`
     with moved as (${moveLedgers(sql`
-      select ${slot('botId')}::text as bot_id, ${slot('exchange')}::text as exchange, ${slot('symbol')}::text as symbol
+      select ${slot('botId')}::text as bot_id, ${slot('exchange')}::text as exchange,
+        ${slot('symbol')}::text as symbol, ${slot('positionSide')}::text as position_side
       where not exists (${storedAs(slot)})`)})
     ${insertInto(slot)} where (select count(*) from moved) >= 0
     on conflict do nothing returning created_at, updated_at`,
@@ -141,17 +142,21 @@ async function takeReport(db: Database, report: CheckedOrder, input: RecordOrder
       { field: differs[0] },
     )
   }
+  const from = input.status === undefined ? [] : statusesBefore(report.status)
   const changed = await takeStep(db, {
     botId,
     orderId: stored.id,
-    from: input.status === undefined ? [] : statusesBefore(report.status),
+    from,
     to: report.status,
     known: ORDER_STATUSES,
     exchangeOrderId,
     submittedAt: report.submittedAt,
     closedAt: report.closedAt,
   })
-  return changed ?? stored
+  if (changed) return changed
+  // Somebody else was faster; what they wrote may contradict the report.
+  const isBehind = from.includes(stored.status) || (!stored.exchangeOrderId && exchangeOrderId !== null)
+  return isBehind ? await takeReport(db, report, input) : stored
 }
 
 function theOneMeant(rows: readonly Order[], report: CheckedOrder, input: RecordOrderInput): Order {

@@ -14,9 +14,10 @@ import {
 import { hashOf, reportOf } from './fill-input.ts'
 import { LedgerFold, type LedgerId } from './ledger.ts'
 import { appendChange, flowRow, type LedgerChange } from './ledger-change.ts'
+import { insertColumns, recordset } from './ledger-columns.ts'
 import { columnsOf, readLedgers, type StoredLedger, termsOf } from './ledger-read.ts'
 import type { CashFlow } from './ledger-rows.ts'
-import { insertColumns, recordset, storeChanges } from './ledger-write.ts'
+import { storeChanges } from './ledger-write.ts'
 import { replayChange } from './replay.ts'
 import { cashFlowConflicts, cashFlows } from './schema/fills.ts'
 

@@ -159,6 +159,7 @@ function differenceOf(replay: {
   return {
     id,
     isReplay: true,
+    openId: ledger.open?.id ?? null,
     head: headAfter(ledger, newFills, newFunding),
     positions: changed.map((cycle) => positionRow(id, cycle, terms)),
     lots: lots.flatMap((change) => change.lots),

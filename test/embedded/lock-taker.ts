@@ -1,19 +1,23 @@
-// Waits for the moment it is given, then takes the directory's lock and holds it until its input ends.
+// Takes the directory's lock, on request at a moment that its input names, and holds it until the input ends.
+import { once } from 'node:events'
 import { isDataError } from '../../src/db/errors.ts'
 import { lockDirectory } from '../../src/embedded/directory-lock.ts'
 
-const [directory = '', start = '0'] = process.argv.slice(2)
+const [directory = '', wait] = process.argv.slice(2)
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-say('ready')
-while (Date.now() < Number(start)) await new Promise((resolve) => setImmediate(resolve))
 try {
+  if (wait) {
+    say('ready')
+    const [start] = await once(process.stdin, 'data')
+    while (Date.now() < Number(start)) await new Promise((resolve) => setImmediate(resolve))
+  }
   const lock = await lockDirectory(directory)
   say('taken')
-  await new Promise((resolve) => process.stdin.on('end', resolve).resume())
+  await once(process.stdin.resume(), 'end')
   await lock.release()
   say('released')
 } catch (error) {

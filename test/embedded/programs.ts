@@ -52,6 +52,10 @@ export class Program {
     this.#child.kill(signal)
   }
 
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
   /** Ends its input, which asks the programs here to finish. */
   finish(): void {
     this.#child.stdin?.end()

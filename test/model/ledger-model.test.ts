@@ -201,7 +201,7 @@ describe('flips and hedged sides', () => {
 
   test('a hedged side opens nothing with what exceeds the position', () => {
     const hedged = { positionSide: 'long' } as const
-    // The first sell finds nothing. The last closes 1 of its 3 and pays a third of its fee for that.
+    // The first sell finds nothing. The last closes 1 with its 3, and that bears its whole fee.
     const ledger = replay([
       ['sell 2 @ 9', hedged],
       ['buy 1 @ 10', hedged],
@@ -218,7 +218,7 @@ describe('flips and hedged sides', () => {
       direction: 'long',
       exitQuantity: '1',
       exitValue: '12',
-      fees: '0.1',
+      fees: '0.3',
       fillCount: 2,
     })
   })

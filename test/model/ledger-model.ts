@@ -274,7 +274,8 @@ function cutFill(fill: ModelFill, instrument: ModelInstrument, before: Rational,
       : worth(closed, fill, instrument)
 
   const fee = feeValue(fill, instrument) ?? Rational.parse(fill.fee)
-  const closedFee = closed.equals(whole) ? fee : quotient(fee.mul(closed), whole)
+  // Only a flip shares its fee: an excess bears none, so that what was closed bears it all.
+  const closedFee = opened.isZero() ? fee : quotient(fee.mul(closed), whole)
   return {
     closing: { quantity: closed, value: closedValue, fee: closedFee },
     opening: { quantity: opened, value: openedValue, fee: fee.sub(closedFee) },

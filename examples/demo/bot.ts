@@ -1,0 +1,312 @@
+import {
+  type Database,
+  Decimal,
+  type Fill,
+  findOpenPosition,
+  markOrderSubmitted,
+  markPosition,
+  type OrderPurpose,
+  type Position,
+  recordBalance,
+  recordFill,
+  recordHeartbeat,
+  recordOrder,
+  type Side,
+  setPositionDetails,
+  setPositionStops,
+} from 'tradeblotter'
+import type { Candle } from './candles.ts'
+
+/** What the bot trades, and by which rules. Amounts are in quote currency. */
+export interface Market {
+  readonly botId: string
+  readonly exchange: string
+  readonly symbol: string
+  readonly currency: string
+  /** Quantities are multiples of it. */
+  readonly lotSize: Decimal
+  readonly initialEquity: Decimal
+  /** Candles in the fast and in the slow average. */
+  readonly fast: number
+  readonly slow: number
+}
+
+/** Part of the equity that a new position costs. */
+export const INVESTED_FRACTION = new Decimal('0.95')
+export const FEE_FRACTION = new Decimal('0.0005')
+/** Where the trailing stop follows, as a fraction of the entry price. */
+export const STOP_FRACTION = new Decimal('0.08')
+/** Half of the position is sold when it has earned this fraction of its cost. */
+export const TARGET_FRACTION = new Decimal('0.05')
+/** A larger order is filled in two parts, the second at a worse price by this fraction. */
+const FIRST_PART = new Decimal('0.6')
+const SLIPPAGE_FRACTION = new Decimal('0.0001')
+
+const FEE_DECIMALS = 8
+const BALANCE_DECIMALS = 8
+const HEARTBEAT_EVERY = 5
+const BALANCE_EVERY = 20
+
+/** What the bot wants done at the next candle's open. */
+interface Intent {
+  readonly orderId: string
+  readonly side: Side
+  readonly quantity: Decimal
+  readonly purpose: OrderPurpose
+  /** Why a position ends with it. */
+  readonly reason: string
+}
+
+export interface Progress {
+  /** Candles dealt with, of how many. */
+  readonly done: number
+  readonly of: number
+  readonly at: Date
+  readonly equity: Decimal
+}
+
+/** How often the bot used the library. */
+export interface Activity {
+  readonly orders: number
+  readonly fills: number
+  readonly marks: number
+}
+
+/**
+ * Follows the crossing of two moving averages, long and short.
+ *
+ * It decides on a candle's close and is filled at the next one's open. What it holds it asks the database, as a bot that
+ * may be restarted at any moment does; between two candles it remembers only prices and its pending order.
+ */
+export class CrossoverBot {
+  readonly #db: Database
+  readonly #market: Market
+  readonly #averages: MovingAverages
+  /** Initial equity + realised gross − fees. */
+  #cash: Decimal
+  #pending: Intent | undefined
+  #trend = 0
+  #scaledOut = ''
+  #orders = 0
+  #fills = 0
+  #marks = 0
+
+  constructor(db: Database, market: Market) {
+    this.#db = db
+    this.#market = market
+    this.#averages = new MovingAverages(market.fast, market.slow)
+    this.#cash = market.initialEquity
+  }
+
+  /** Trades the candles from the first to the last, and reports after each. */
+  async run(candles: readonly Candle[], onProgress: (progress: Progress) => void): Promise<Activity> {
+    const lengthMs = shortestGap(candles)
+    for (const [index, candle] of candles.entries()) {
+      if (this.#pending) await this.#fillPending(this.#pending, candle)
+      await this.#checkStop(candle, new Date(candle.openedAt.getTime() + Math.floor(lengthMs / 2)))
+      const closedAt = new Date(candle.openedAt.getTime() + lengthMs - 1)
+      const position = await this.#mark(candle, closedAt)
+      const equity = this.#cash.plus(position?.unrealisedPnl ?? 0)
+      const isLast = index === candles.length - 1
+      await this.#tellFleet(index, isLast, equity, closedAt)
+      // There is no open after the last candle to be filled at.
+      await this.#decide(candle, isLast, equity, position, closedAt)
+      onProgress({ done: index + 1, of: candles.length, at: candle.openedAt, equity })
+    }
+    return { orders: this.#orders, fills: this.#fills, marks: this.#marks }
+  }
+
+  async #find(): Promise<Position | undefined> {
+    return await findOpenPosition(this.#db, this.#market)
+  }
+
+  async #mark(candle: Candle, markedAt: Date): Promise<Position | undefined> {
+    const { botId } = this.#market
+    const position = await this.#find()
+    if (!position) return undefined
+    this.#marks += 1
+    return await markPosition(this.#db, { botId, positionId: position.id, price: candle.close, markedAt })
+  }
+
+  async #tellFleet(index: number, isLast: boolean, equity: Decimal, takenAt: Date): Promise<void> {
+    const { botId, exchange, currency } = this.#market
+    const currentEquity = equity.toDecimalPlaces(BALANCE_DECIMALS)
+    const total = this.#cash.toDecimalPlaces(BALANCE_DECIMALS)
+    if (isLast || index % HEARTBEAT_EVERY === 0) await recordHeartbeat(this.#db, { botId, currentEquity })
+    if (isLast || index % BALANCE_EVERY === 0) {
+      const kind = index === 0 ? 'initial' : 'periodic'
+      await recordBalance(this.#db, { botId, exchange, currency, kind, total, equity: currentEquity, takenAt })
+    }
+  }
+
+  async #decide(
+    candle: Candle,
+    isLast: boolean,
+    equity: Decimal,
+    position: Position | undefined,
+    at: Date,
+  ): Promise<void> {
+    const trend = this.#averages.add(candle.close)
+    const isCrossing = trend !== 0 && this.#trend !== 0 && trend !== this.#trend
+    if (trend !== 0) this.#trend = trend
+    if (isLast) return
+    if (isCrossing) return await this.#turn(trend > 0 ? 'buy' : 'sell', candle, equity, position, at)
+    const target = position?.cost.times(TARGET_FRACTION)
+    if (!position?.unrealisedPnl || !target || position.unrealisedPnl.lt(target)) return
+    const half = this.#toLots(position.quantity.div(2))
+    if (this.#scaledOut === position.id || half.isZero()) return
+    this.#scaledOut = position.id
+    const side = position.direction === 'long' ? 'sell' : 'buy'
+    this.#pending = await this.#send(side, half, 'scale_out', 'target', at)
+  }
+
+  /** Closes what is held against the new trend and opens as much as the equity buys, in one order. */
+  async #turn(
+    side: Side,
+    candle: Candle,
+    equity: Decimal,
+    position: Position | undefined,
+    at: Date,
+  ): Promise<void> {
+    const { lotSize } = this.#market
+    const isWithTrend = position?.direction === (side === 'buy' ? 'long' : 'short')
+    if (isWithTrend) return
+    const held = position?.quantity ?? new Decimal(0)
+    const lots = equity.times(INVESTED_FRACTION).divToInt(candle.close.times(lotSize))
+    const fresh = lots.gt(0) ? lots.times(lotSize) : new Decimal(0)
+    const quantity = held.plus(fresh)
+    if (quantity.isZero()) return
+    const purpose = fresh.isZero() ? 'exit' : 'entry'
+    this.#pending = await this.#send(side, quantity, purpose, 'crossover', at)
+  }
+
+  /** Writes the order down before it is sent, and once more when the exchange has it. */
+  async #send(
+    side: Side,
+    quantity: Decimal,
+    purpose: OrderPurpose,
+    reason: string,
+    at: Date,
+    stopPrice?: Decimal,
+  ): Promise<Intent> {
+    const { botId, exchange, symbol } = this.#market
+    this.#orders += 1
+    const order = await recordOrder(this.#db, {
+      botId,
+      exchange,
+      symbol,
+      side,
+      type: stopPrice ? 'stop_market' : 'market',
+      stopPrice,
+      quantity,
+      purpose,
+      reduceOnly: purpose !== 'entry',
+      clientOrderId: `order-${this.#orders}`,
+      createdAt: at,
+    })
+    const exchangeOrderId = `paper-${this.#orders}`
+    await markOrderSubmitted(this.#db, { botId, orderId: order.id, exchangeOrderId, submittedAt: at })
+    return { orderId: order.id, side, quantity, purpose, reason }
+  }
+
+  async #fillPending(intent: Intent, candle: Candle): Promise<void> {
+    this.#pending = undefined
+    const before = await this.#find()
+    // A stop may have closed the position since, and then there is nothing to take half of.
+    const { quantity, side } = intent
+    const first = intent.purpose === 'entry' ? this.#toLots(quantity.times(FIRST_PART)) : new Decimal(0)
+    if (first.gt(0)) await this.#fill(intent, first, candle.open, candle.openedAt)
+    const decimals = Math.max(candle.open.decimalPlaces(), 2)
+    const slip = candle.open.times(SLIPPAGE_FRACTION).times(side === 'buy' ? 1 : -1)
+    const price = first.gt(0) ? candle.open.plus(slip).toDecimalPlaces(decimals) : candle.open
+    await this.#fill(intent, quantity.minus(first), price, candle.openedAt)
+    const after = await this.#find()
+    if (before && before.id !== after?.id) await this.#explain(before, intent.reason)
+    if (after && after.id !== before?.id) await this.#trail(after, decimals)
+  }
+
+  async #fill(intent: Intent, quantity: Decimal, price: Decimal, executedAt: Date): Promise<Fill> {
+    const { botId, exchange, symbol, currency } = this.#market
+    this.#fills += 1
+    const fill = await recordFill(this.#db, {
+      botId,
+      exchange,
+      symbol,
+      orderId: intent.orderId,
+      side: intent.side,
+      price,
+      quantity,
+      fee: price.times(quantity).times(FEE_FRACTION).toDecimalPlaces(FEE_DECIMALS),
+      feeCurrency: currency,
+      liquidity: 'taker',
+      executedAt,
+      exchangeTradeId: String(this.#fills),
+      sequence: BigInt(this.#fills),
+    })
+    this.#cash = this.#cash.plus(fill.realisedGross).minus(fill.fee)
+    return fill
+  }
+
+  async #trail(position: Position, decimals: number): Promise<void> {
+    const { botId } = this.#market
+    const entry = position.averagePrice ?? new Decimal(0)
+    const trailingDistance = entry.times(STOP_FRACTION).toDecimalPlaces(decimals + 2)
+    await setPositionStops(this.#db, { botId, positionId: position.id, trailingDistance })
+  }
+
+  /** Plays the exchange that holds the stop: it fills where the price crossed it, or at the open beyond it. */
+  async #checkStop(candle: Candle, at: Date): Promise<void> {
+    const position = await this.#find()
+    const stop = position?.trailingStop
+    if (!position || !stop) return
+    const isLong = position.direction === 'long'
+    if (isLong ? candle.low.gt(stop) : candle.high.lt(stop)) return
+    const side = isLong ? 'sell' : 'buy'
+    const intent = await this.#send(side, position.quantity, 'stop_loss', 'stop', candle.openedAt, stop)
+    const price = isLong ? Decimal.min(candle.open, stop) : Decimal.max(candle.open, stop)
+    await this.#fill(intent, position.quantity, price, at)
+    await this.#explain(position, intent.reason)
+  }
+
+  async #explain(position: Position, exitReason: string): Promise<void> {
+    await setPositionDetails(this.#db, { botId: this.#market.botId, positionId: position.id, exitReason })
+  }
+
+  #toLots(quantity: Decimal): Decimal {
+    return quantity.divToInt(this.#market.lotSize).times(this.#market.lotSize)
+  }
+}
+
+/** Keeps the sums of the last closes, which is all that comparing two averages takes. */
+class MovingAverages {
+  readonly #closes: Decimal[] = []
+  readonly #fast: number
+  readonly #slow: number
+  #fastSum = new Decimal(0)
+  #slowSum = new Decimal(0)
+
+  constructor(fast: number, slow: number) {
+    this.#fast = fast
+    this.#slow = slow
+  }
+
+  /** Returns 1 while the fast average is above the slow one, −1 while it is below, 0 if equal or too early to tell. */
+  add(close: Decimal): number {
+    const closes = this.#closes
+    this.#fastSum = this.#fastSum.plus(close).minus(closes.at(-this.#fast) ?? 0)
+    this.#slowSum = this.#slowSum.plus(close).minus(closes.at(-this.#slow) ?? 0)
+    closes.push(close)
+    if (closes.length < this.#slow) return 0
+    return this.#fastSum.times(this.#slow).comparedTo(this.#slowSum.times(this.#fast))
+  }
+}
+
+const DAY_MS = 86_400_000
+
+function shortestGap(candles: readonly Candle[]): number {
+  const gaps = candles.slice(1).map((candle, index) => {
+    return candle.openedAt.getTime() - (candles[index]?.openedAt.getTime() ?? 0)
+  })
+  // No spread of a long list into arguments, of which there may be only so many.
+  return gaps.reduce((shortest, gap) => Math.min(shortest, gap), DAY_MS)
+}
