@@ -102,10 +102,11 @@ export class CrossoverBot {
   async run(candles: readonly Candle[], onProgress: (progress: Progress) => void): Promise<Activity> {
     const lengthMs = shortestGap(candles)
     for (const [index, candle] of candles.entries()) {
-      if (this.#pending) await this.#fillPending(this.#pending, candle)
-      await this.#checkStop(candle, new Date(candle.openedAt.getTime() + Math.floor(lengthMs / 2)))
       const closedAt = new Date(candle.openedAt.getTime() + lengthMs - 1)
-      const position = await this.#mark(candle, closedAt)
+      const middleAt = new Date(candle.openedAt.getTime() + Math.floor(lengthMs / 2))
+      const atOpen = this.#pending ? await this.#fillPending(this.#pending, candle) : await this.#find()
+      const held = atOpen && (await this.#checkStop(atOpen, candle, middleAt))
+      const position = held && (await this.#mark(held, candle.close, closedAt))
       const equity = this.#cash.plus(position?.unrealisedPnl ?? 0)
       const isLast = index === candles.length - 1
       await this.#tellFleet(index, isLast, equity, closedAt)
@@ -120,12 +121,9 @@ export class CrossoverBot {
     return await findOpenPosition(this.#db, this.#market)
   }
 
-  async #mark(candle: Candle, markedAt: Date): Promise<Position | undefined> {
-    const { botId } = this.#market
-    const position = await this.#find()
-    if (!position) return undefined
+  async #mark({ id }: Position, price: Decimal, markedAt: Date): Promise<Position> {
     this.#marks += 1
-    return await markPosition(this.#db, { botId, positionId: position.id, price: candle.close, markedAt })
+    return await markPosition(this.#db, { botId: this.#market.botId, positionId: id, price, markedAt })
   }
 
   async #tellFleet(index: number, isLast: boolean, equity: Decimal, takenAt: Date): Promise<void> {
@@ -209,10 +207,10 @@ export class CrossoverBot {
     return { orderId: order.id, side, quantity, purpose, reason }
   }
 
-  async #fillPending(intent: Intent, candle: Candle): Promise<void> {
+  /** Plays the exchange at the open, and returns what is held then. */
+  async #fillPending(intent: Intent, candle: Candle): Promise<Position | undefined> {
     this.#pending = undefined
     const before = await this.#find()
-    // A stop may have closed the position since, and then there is nothing to take half of.
     const { quantity, side } = intent
     const first = intent.purpose === 'entry' ? this.#toLots(quantity.times(FIRST_PART)) : new Decimal(0)
     if (first.gt(0)) await this.#fill(intent, first, candle.open, candle.openedAt)
@@ -222,7 +220,7 @@ export class CrossoverBot {
     await this.#fill(intent, quantity.minus(first), price, candle.openedAt)
     const after = await this.#find()
     if (before && before.id !== after?.id) await this.#explain(before, intent.reason)
-    if (after && after.id !== before?.id) await this.#trail(after, decimals)
+    return after && after.id !== before?.id ? await this.#trail(after, decimals) : after
   }
 
   async #fill(intent: Intent, quantity: Decimal, price: Decimal, executedAt: Date): Promise<Fill> {
@@ -247,25 +245,24 @@ export class CrossoverBot {
     return fill
   }
 
-  async #trail(position: Position, decimals: number): Promise<void> {
+  async #trail(position: Position, decimals: number): Promise<Position> {
     const { botId } = this.#market
     const entry = position.averagePrice ?? new Decimal(0)
     const trailingDistance = entry.times(STOP_FRACTION).toDecimalPlaces(decimals + 2)
-    await setPositionStops(this.#db, { botId, positionId: position.id, trailingDistance })
+    return await setPositionStops(this.#db, { botId, positionId: position.id, trailingDistance })
   }
 
-  /** Plays the exchange that holds the stop: it fills where the price crossed it, or at the open beyond it. */
-  async #checkStop(candle: Candle, at: Date): Promise<void> {
-    const position = await this.#find()
-    const stop = position?.trailingStop
-    if (!position || !stop) return
+  /** Plays the exchange that holds the stop: it fills where the price crossed it, or at the open beyond it. Returns what is left. */
+  async #checkStop(position: Position, candle: Candle, at: Date): Promise<Position | undefined> {
+    const stop = position.trailingStop
     const isLong = position.direction === 'long'
-    if (isLong ? candle.low.gt(stop) : candle.high.lt(stop)) return
+    if (!stop || (isLong ? candle.low.gt(stop) : candle.high.lt(stop))) return position
     const side = isLong ? 'sell' : 'buy'
     const intent = await this.#send(side, position.quantity, 'stop_loss', 'stop', candle.openedAt, stop)
     const price = isLong ? Decimal.min(candle.open, stop) : Decimal.max(candle.open, stop)
     await this.#fill(intent, position.quantity, price, at)
     await this.#explain(position, intent.reason)
+    return undefined
   }
 
   async #explain(position: Position, exitReason: string): Promise<void> {

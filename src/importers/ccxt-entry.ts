@@ -14,7 +14,8 @@ interface Problem {
 const SHOWN_PROBLEMS = 20
 
 /**
- * Reads each object of a call by its schema and converts it. What the conversion makes undefined is left out.
+ * Reads each object of a call by its schema and converts it. What the conversion makes undefined is left out. An object of
+ * wrong types is not looked at further.
  *
  * @throws `invalid_input` with every problem of every object, at most 20, each as `trades[3].price is missing`.
  */

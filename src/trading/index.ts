@@ -24,6 +24,36 @@ export {
   listFills,
 } from './fills.ts'
 export type { CashFlow, Fill, Position, PositionLot } from './ledger-rows.ts'
+export type { Order, RecordOrderInput } from './order-input.ts'
+export { type LinkFillsInput, linkFills } from './order-links.ts'
+export {
+  findOrder,
+  findOrderByClientId,
+  findOrderByExchangeId,
+  getOrder,
+  type ListOpenOrdersInput,
+  type ListOrderEventsInput,
+  type ListOrderFillsInput,
+  type ListOrdersInput,
+  listOpenOrders,
+  listOrderEvents,
+  listOrderFills,
+  listOrders,
+  type OrderEvent,
+  type OrderKey,
+} from './order-reads.ts'
+export {
+  type CancelOrderInput,
+  cancelOrder,
+  expireOrder,
+  type MarkOrderRejectedInput,
+  type MarkOrderSubmittedInput,
+  markOrderRejected,
+  markOrderSubmitted,
+  type RecordOrderRetryInput,
+  recordOrderRetry,
+} from './order-steps.ts'
+export { recordOrder } from './orders.ts'
 export {
   applyFill,
   applyFunding,

@@ -5,6 +5,7 @@ import { DataError, isDataError } from '../db/errors.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { isTransaction, pause } from '../db/transaction.ts'
 import type { LedgerId } from './ledger.ts'
+import { linkFills } from './order-links.ts'
 import type { LedgerChange } from './ledger-change.ts'
 import { readLedgers, type StoredLedger, termsOf } from './ledger-read.ts'
 import { storeChanges } from './ledger-write.ts'
@@ -46,7 +47,10 @@ const ATTEMPTS = 50
  * @throws `missing_reference` if an instrument is not set.
  */
 export async function rebuildPositions(db: Database, input: RebuildPositionsInput): Promise<RebuildReport> {
-  const ids = await listLedgers(db, toName(input.botId, 'botId'))
+  const botId = toName(input.botId, 'botId')
+  // Fills whose order became known while a process died in between.
+  if (!input.dryRun) await linkFills(db, { botId })
+  const ids = await listLedgers(db, botId)
   const differences: LedgerDifference[] = []
   for (const id of ids) {
     const difference = await rebuildLedger(db, id, input.dryRun ?? false)

@@ -54,7 +54,14 @@ async function race(job: RaceJob): Promise<RaceReport> {
   await Promise.all(
     job.roles.map(async (role, place) => {
       const { url, driver, pooled } = job
-      const db = await connect({ url, driver, pooled, poolSize: 2, poolWaitMs: 30_000, skipSchemaCheck: true })
+      const db = await connect({
+        url,
+        driver,
+        pooled,
+        poolSize: 2,
+        poolWaitMs: 30_000,
+        skipSchemaCheck: true,
+      })
       try {
         await WORK[role](db, job, randomFrom(job.seed * 100 + place), tally)
       } catch (error) {
@@ -111,10 +118,12 @@ const WORK: Record<WriterRole, Work> = {
       const open = await listOpenPositions(db, { botId })
       if (open.length === 0) continue
       const { id } = pick(open, random)
-      await markPosition(db, { botId, positionId: id, price: '101.5', markedAt: new Date() }).catch((error) => {
-        // Somebody has closed it, or a late fill has undone it.
-        if (error.code !== 'not_found') throw error
-      })
+      await markPosition(db, { botId, positionId: id, price: '101.5', markedAt: new Date() }).catch(
+        (error) => {
+          // Somebody has closed it, or a late fill has undone it.
+          if (error.code !== 'not_found') throw error
+        },
+      )
     }
   },
 }

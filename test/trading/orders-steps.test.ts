@@ -126,6 +126,21 @@ describeEngines('steps of an order', (open) => {
     },
   )
 
+  it.each(['cancelled', 'rejected', 'expired'] as const)(
+    'takes no exchange id for an order that is %s',
+    async (status) => {
+      const order = await orderIn(db, 'a', status)
+      const input = {
+        botId: 'a',
+        orderId: order.id,
+        exchangeOrderId: unique('exchange'),
+        submittedAt: new Date(),
+      }
+      await expect(markOrderSubmitted(db, input)).rejects.toMatchObject({ code: 'invalid_transition' })
+      expect(await getOrder(db, { botId: 'a', orderId: order.id })).toEqual(order)
+    },
+  )
+
   it('learns the exchange id after the submission', async () => {
     const { id: orderId } = await orderIn(db, 'a', 'pending')
     const first = await markOrderSubmitted(db, { botId: 'a', orderId, submittedAt: new Date(5_000) })

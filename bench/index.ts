@@ -1,0 +1,79 @@
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import postgres from 'postgres'
+import { connect, migrate } from 'tradeblotter'
+import { startNpmBinaries } from '../test/server/npm-binaries.ts'
+import {
+  type Bench,
+  benchPositions,
+  benchRecordFill,
+  benchRecordFills,
+  benchRecordOrder,
+  fillUp,
+  type MeasuredBatch,
+} from './cases.ts'
+import type { Measured } from './measure.ts'
+
+const FEW = 10_000
+const MANY = 5_000_000
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    'database-url': { type: 'string' },
+    /** Also with five million fills stored, which takes minutes to fill up. */
+    large: { type: 'boolean', default: false },
+  },
+})
+
+const note = (text: string) => process.stderr.write(`${text}\n`)
+const started = values['database-url'] ? undefined : await startNpmBinaries()
+const url = values['database-url'] ?? started?.url ?? ''
+try {
+  await migrate({ url })
+  await using db = await connect({ url })
+  const sql = postgres(url, { max: 1, onnotice: () => undefined })
+  const [server] = await sql`show server_version`
+  note(`PostgreSQL ${server?.server_version}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`)
+  const results: (Measured | MeasuredBatch)[] = []
+  const show = (measured: Measured | MeasuredBatch) => {
+    results.push(measured)
+    if (values.json) process.stdout.write(`${JSON.stringify(measured)}\n`)
+    else note(`${measured.case}: ${measured.ratio}`)
+  }
+  const bench: Bench = { db, sql, run: Date.now().toString(36) }
+  await fillUp(bench, FEW, note)
+  show(await benchRecordFill(bench, `recordFill, ${FEW.toLocaleString('en')} fills stored`))
+  for (const measured of await benchPositions(bench)) show(measured)
+  show(await benchRecordOrder(bench))
+  show(await benchRecordFills(bench))
+  if (values.large) {
+    await fillUp(bench, MANY, note)
+    const again = { ...bench, run: `${bench.run}x` }
+    show(await benchRecordFill(again, `recordFill, ${MANY.toLocaleString('en')} fills stored`))
+    for (const measured of await benchPositions(again)) {
+      show({ ...measured, case: `${measured.case}, ${MANY.toLocaleString('en')} fills stored` })
+    }
+  }
+  if (!values.json) printTable(results)
+  await sql.end()
+} finally {
+  await started?.stop()
+}
+
+function printTable(results: readonly (Measured | MeasuredBatch)[]): void {
+  const rows = results.map((measured) => [
+    measured.case,
+    String(measured.p50Us),
+    String(measured.p99Us),
+    String(measured.floorP50Us),
+    measured.ratio.toFixed(2),
+    'growthMiB' in measured ? `memory grew ${measured.growthMiB} MiB` : '',
+  ])
+  const table = [['case', 'p50 µs', 'p99 µs', 'floor p50 µs', 'ratio', ''], ...rows]
+  const widths = (table[0] ?? []).map((_, i) => Math.max(...table.map((row) => (row[i] ?? '').length)))
+  for (const row of table) {
+    const cells = row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+    process.stdout.write(`${cells.join('  ').trimEnd()}\n`)
+  }
+}

@@ -1,0 +1,84 @@
+import {
+  calculateSignedCost,
+  type Database,
+  Decimal,
+  type Fill,
+  findOpenPosition,
+  getInstrument,
+  listFills,
+  listTrades,
+  type Position,
+  rebuildPositions,
+  type Trade,
+} from 'tradeblotter'
+import type { Market } from './bot.ts'
+
+/** All that the library holds of a bot, and whether it is in itself right. Amounts are in quote currency. */
+export interface Books {
+  /** First closed first. */
+  readonly trades: readonly Trade[]
+  readonly position: Position | undefined
+  readonly fillCount: number
+  /** Of all fills, those of the open position among them. */
+  readonly realisedGross: Decimal
+  readonly fees: Decimal
+  /** Received for what was sold less paid for what was bought. */
+  readonly cashFlow: Decimal
+  /** Cost of what is still open, negative for a short. */
+  readonly openCost: Decimal
+  readonly ledgers: number
+  /** Rows that a replay of the fills would change. */
+  readonly differences: number
+}
+
+/** Reads a bot's books back from the database and adds them up. */
+export async function readBooks(db: Database, market: Market): Promise<Books> {
+  const { botId } = market
+  const instrument = await getInstrument(db, market)
+  const fills = await readAll<Fill>((after, limit) => listFills(db, { botId, after, limit }))
+  const trades = await readAll<Trade>((after, limit) => listTrades(db, { botId, after, limit }))
+  const position = await findOpenPosition(db, market)
+  const rebuild = await rebuildPositions(db, { botId, dryRun: true })
+  return {
+    trades: trades.reverse(),
+    position,
+    fillCount: fills.length,
+    realisedGross: sum(fills.map((fill) => fill.realisedGross)),
+    fees: sum(fills.map((fill) => fill.fee)),
+    cashFlow: sum(
+      fills.map(({ side, price, quantity }) => {
+        const value = price.times(quantity).times(instrument.contractSize)
+        return side === 'sell' ? value : value.neg()
+      }),
+    ),
+    openCost: calculateSignedCost(position, instrument),
+    ledgers: rebuild.ledgers,
+    differences: sum(
+      rebuild.differences.flatMap(({ positions, lots, fills, cashFlows, orders }) =>
+        [positions, lots, fills, cashFlows, orders].map((rows) => new Decimal(rows)),
+      ),
+    ).toNumber(),
+  }
+}
+
+/** True when the gross realised is the cash that came in and the cost that is still out, to the last digit. */
+export function isBalanced({ realisedGross, cashFlow, openCost }: Books): boolean {
+  return realisedGross.eq(cashFlow.plus(openCost))
+}
+
+export function sum(amounts: readonly Decimal[]): Decimal {
+  return amounts.reduce((total, amount) => total.plus(amount), new Decimal(0))
+}
+
+const PAGE = 1_000
+
+async function readAll<Row>(
+  readPage: (after: Row | undefined, limit: number) => Promise<Row[]>,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  for (;;) {
+    const page = await readPage(rows.at(-1), PAGE)
+    rows.push(...page)
+    if (page.length < PAGE) return rows
+  }
+}

@@ -1,0 +1,214 @@
+import { fileURLToPath } from 'node:url'
+import {
+  type Connection,
+  connect,
+  Decimal,
+  isDataError,
+  migrate,
+  registerBot,
+  setBotStatus,
+  setInstrument,
+} from 'tradeblotter'
+import { connectEmbedded } from 'tradeblotter/embedded'
+import { isBalanced, readBooks } from './books.ts'
+import {
+  CrossoverBot,
+  FEE_FRACTION,
+  INVESTED_FRACTION,
+  type Market,
+  type Progress,
+  STOP_FRACTION,
+  TARGET_FRACTION,
+} from './bot.ts'
+import { type Candle, CandleError, readCandles } from './candles.ts'
+import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts'
+import { printPosition, printProof, printResult, printTrades } from './report.ts'
+import { bold, count, countOf, day, isLive, money, overwrite, print } from './terminal.ts'
+
+const EXCHANGE = 'paper'
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2))
+  if (options === 'help') return print(USAGE)
+  const candles = loadCandles(options)
+  const market = describeMarket(options)
+  introduce(options, candles, market)
+
+  await using db = await open(options)
+  await enrol(db, options, market)
+  const startedMs = performance.now()
+  const { orders, fills, marks } = await new CrossoverBot(db, market).run(candles, progressPrinter())
+  const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
+  overwrite('')
+  print(`  recorded ${count(fills)} fills of ${count(orders)} orders and ${count(marks)} marks in ${seconds} s`)
+  await setBotStatus(db, { botId: market.botId, status: 'stopped', reason: 'the demo is over' })
+
+  const books = await readBooks(db, market)
+  printTrades(books.trades)
+  printPosition(books.position, market)
+  printResult(books, market)
+  printProof(books)
+  if (!isBalanced(books) || books.differences > 0) {
+    throw new Error('the books are wrong: please report this with the lines above')
+  }
+  sayGoodbye(options, market)
+}
+
+function loadCandles({ candles: file, slow }: DemoOptions): Candle[] {
+  const candles = readCandles(file ?? sampleFile())
+  // One close more than the slow average has, so that it can be crossed, and an open after that.
+  const fewest = slow + 2
+  if (candles.length >= fewest) return candles
+  throw new CandleError(
+    `${file} has ${countOf(candles.length, 'candle')}, too few: the slow average of ${slow} needs ${fewest}; try --slow`,
+  )
+}
+
+/** The package exports its code only, which the data lies beside. */
+function sampleFile(): string {
+  return fileURLToPath(new URL('../data/sp500-2000.csv', import.meta.resolve('vega-datasets')))
+}
+
+function describeMarket({ candles, fast, slow }: DemoOptions): Market {
+  return {
+    botId: `demo-${new Date().toISOString().replace(/[-:.]/g, '')}`,
+    exchange: EXCHANGE,
+    symbol: candles === undefined ? 'SPX/USD' : 'YOURS/USD',
+    currency: 'USD',
+    lotSize: new Decimal('0.01'),
+    initialEquity: new Decimal('100000'),
+    fast,
+    slow,
+  }
+}
+
+function introduce({ candles: file, method, ...options }: DemoOptions, candles: Candle[], market: Market): void {
+  const { fast, slow, initialEquity, currency, botId } = market
+  const [first, last] = [candles[0], candles.at(-1)]
+  if (!first || !last) return
+  const source = file ?? 'S&P 500 (npm package vega-datasets)'
+  print(bold('A moving-average bot trades past prices; tradeblotter keeps its books.'))
+  print()
+  print(`  Prices    ${source}`)
+  print(`            ${count(candles.length)} candles, ${day(first.openedAt)} to ${day(last.openedAt)}`)
+  print(`  Bot       ${botId}`)
+  print(`            long when the average of ${fast} closes crosses above that of ${slow}, short below`)
+  print(`            stop trailing by ${percent(STOP_FRACTION)}, half sold at a gain of ${percent(TARGET_FRACTION)}`)
+  print(`  Account   ${money(initialEquity, 0)} ${currency} on paper, ${percent(INVESTED_FRACTION)} of it in a position`)
+  print(`            fee ${percent(FEE_FRACTION)}, cost basis ${method}`)
+  print(`  Database  ${placeOf(options)}`)
+  print()
+}
+
+function percent(fraction: Decimal): string {
+  return `${fraction.times(100).toFixed()} %`
+}
+
+function placeOf({ databaseUrl, directory }: Pick<DemoOptions, 'databaseUrl' | 'directory'>): string {
+  if (databaseUrl !== undefined) return `Postgres server ${withoutSecrets(databaseUrl)}`
+  return `Postgres inside this process, ${directory === undefined ? 'in memory' : `in ${directory}`}`
+}
+
+function withoutSecrets(text: string): string {
+  if (!URL.canParse(text)) return ''
+  const { host, pathname } = new URL(text)
+  return `${host}${pathname}`
+}
+
+async function open({ databaseUrl: url, directory }: DemoOptions): Promise<Connection> {
+  if (url === undefined) {
+    return await connectEmbedded({ migrate: true, ...(directory === undefined ? {} : { directory }) })
+  }
+  // Given too, so that no other server from the environment is migrated in its place.
+  const target = /[?&]pgbouncer=true/.test(url) ? { url } : { url, directUrl: url }
+  await migrate(target)
+  return await connect({ ...target, applicationName: 'tradeblotter-demo' })
+}
+
+/** Tells the database who trades and what. Both calls can be repeated, so a bot makes them whenever it starts. */
+async function enrol(db: Connection, { method }: DemoOptions, market: Market): Promise<void> {
+  const { botId, exchange, symbol, currency, lotSize, initialEquity, fast, slow } = market
+  await setInstrument(db, {
+    exchange,
+    symbol,
+    kind: 'linear',
+    baseCurrency: symbol.split('/')[0] ?? symbol,
+    quoteCurrency: currency,
+    lotSize,
+  })
+  await registerBot(db, {
+    botId,
+    kind: 'trend',
+    strategy: `moving averages ${fast}/${slow}`,
+    exchange,
+    mode: 'backtest',
+    baseCurrency: currency,
+    initialEquity,
+    costBasisMethod: method,
+  })
+}
+
+const LIVE_EVERY_MS = 100
+const PLAIN_LINES = 5
+const BAR_WIDTH = 20
+
+/** One line that is written over and over on a terminal, a few lines elsewhere. */
+function progressPrinter(): (progress: Progress) => void {
+  let lastMs = 0
+  let printed = 0
+  return ({ done, of, at, equity }) => {
+    const share = done / of
+    const state = `${day(at)}  ${String(Math.floor(share * 100)).padStart(3)} %  equity ${money(equity)}`
+    if (isLive) {
+      if (performance.now() - lastMs < LIVE_EVERY_MS) return
+      lastMs = performance.now()
+      const full = Math.round(share * BAR_WIDTH)
+      overwrite(`  trading  ${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}  ${state}`)
+    } else if (share * PLAIN_LINES >= printed + 1) {
+      printed = Math.floor(share * PLAIN_LINES)
+      print(`  trading  ${state}`)
+    }
+  }
+}
+
+function sayGoodbye({ databaseUrl, directory }: DemoOptions, { botId }: Market): void {
+  print()
+  print(bold('Where it is, and what next'))
+  if (databaseUrl !== undefined) {
+    print(`  The books are on the server. With psql:`)
+    print(`    select * from trading.trades where bot_id = '${botId}' order by closed_at;`)
+  } else if (directory !== undefined) {
+    print(`  The books are in ${directory}. From a program:`)
+    print(`    const db = await connect({ url: 'pglite://${directory}' })`)
+    print(`    await listTrades(db, { botId: '${botId}' })`)
+  } else {
+    print('  The books were in memory and are gone. To keep them:')
+    print('    npm run demo -- --directory ./demo-data')
+    print('    npm run demo -- --database-url postgres://user@localhost:5432/name')
+  }
+  print('  With other prices, or lots in place of an average cost:')
+  print('    npm run demo -- --candles FILE.csv')
+  print('    npm run demo -- --method fifo')
+  print('  The bot is in examples/demo/bot.ts: some 250 lines, of which you may copy any.')
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read the output, such as head, has seen enough.
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+try {
+  await main()
+} catch (error) {
+  overwrite('')
+  if (error instanceof UsageError) {
+    process.stderr.write(`demo: ${error.message}\n\n${USAGE}\n`)
+    process.exitCode = 2
+  } else {
+    const isExpected = error instanceof CandleError || isDataError(error)
+    const text = error instanceof Error ? (isExpected ? error.message : error.stack) : String(error)
+    process.stderr.write(`demo: ${text}\n`)
+    process.exitCode = 1
+  }
+}

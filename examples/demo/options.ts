@@ -1,0 +1,82 @@
+import { parseArgs } from 'node:util'
+import { COST_BASIS_METHODS, type CostBasisMethod } from 'tradeblotter'
+
+export const USAGE = `Usage: npm run demo -- [options]
+
+A moving-average-crossover bot trades past prices on paper, and tradeblotter
+keeps its books. Without options it needs nothing: real prices of the S&P 500,
+Postgres inside this process, in memory.
+
+  --candles FILE.csv      your own prices. A header and the columns
+                          date,open,high,low,close,volume in any order;
+                          dates as 2024-03-01, ISO times or epoch milliseconds
+  --database-url URL      keep the books on a server: postgres://user@host/name
+                          (the tables are made there if they are missing)
+  --directory DIR         keep them in a directory, with Postgres in this process
+  --method METHOD         cost basis: average (the default), fifo or lifo
+  --fast N, --slow N      candles in the two averages: 20 and 50
+  --help                  print this`
+
+export interface DemoOptions {
+  readonly candles: string | undefined
+  readonly databaseUrl: string | undefined
+  readonly directory: string | undefined
+  readonly method: CostBasisMethod
+  readonly fast: number
+  readonly slow: number
+}
+
+/** A command line that makes no sense. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Returns the options, or 'help' if that is asked for. @throws UsageError. */
+export function readOptions(args: readonly string[]): DemoOptions | 'help' {
+  const values = parse(args)
+  if (values.help) return 'help'
+  const { candles, 'database-url': databaseUrl, directory } = values
+  for (const [option, value] of Object.entries({ candles, 'database-url': databaseUrl, directory })) {
+    if (value?.trim() === '') throw new UsageError(`--${option} is empty`)
+  }
+  if (databaseUrl !== undefined && directory !== undefined) {
+    throw new UsageError('--database-url and --directory are two places; give one of them')
+  }
+  if (databaseUrl !== undefined && !/^postgres(?:ql)?:\/\//.test(databaseUrl)) {
+    throw new UsageError('--database-url must begin with postgres://')
+  }
+  const method = COST_BASIS_METHODS.find((known) => known === values.method)
+  if (method === undefined) {
+    throw new UsageError(`--method '${values.method}' is none of ${COST_BASIS_METHODS.join(', ')}`)
+  }
+  const fast = readLength('fast', values.fast)
+  const slow = readLength('slow', values.slow)
+  if (fast >= slow) throw new UsageError(`--fast ${fast} must be smaller than --slow ${slow}`)
+  return { candles, databaseUrl, directory, method, fast, slow }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        candles: { type: 'string' },
+        'database-url': { type: 'string' },
+        directory: { type: 'string' },
+        method: { type: 'string', default: 'average' },
+        fast: { type: 'string', default: '20' },
+        slow: { type: 'string', default: '50' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    // Node adds advice on arguments that begin with a dash, which is of no use here.
+    const [message] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/)
+    throw new UsageError(message)
+  }
+}
+
+function readLength(option: string, text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
+  throw new UsageError(`--${option} '${text}' is not a whole number from 1 to 9999`)
+}

@@ -1,0 +1,14 @@
+import { type Connection, connect, migrate } from 'tradeblotter'
+import { connectEmbedded } from 'tradeblotter/embedded'
+
+/**
+ * Connects to the database that DATABASE_URL names; without one, to an embedded Postgres in memory, gone at the end.
+ *
+ * The examples migrate it themselves. A real bot leaves that to its deployment.
+ */
+export async function openDatabase(): Promise<Connection> {
+  const url = process.env.DATABASE_URL
+  if (!url) return await connectEmbedded({ migrate: true })
+  if (!url.startsWith('pglite://')) await migrate()
+  return await connect()
+}
