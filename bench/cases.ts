@@ -3,10 +3,10 @@ import {
   type Connection,
   getOpenPosition,
   listOpenPositions,
+  type RecordFillInput,
   recordFill,
   recordFills,
   recordOrder,
-  type RecordFillInput,
 } from 'tradeblotter'
 import { v7 as uuidv7 } from 'uuid'
 import { EXCHANGE, fillOf, prepareBot, prepareInstruments, SYMBOL } from './fixture.ts'
@@ -140,7 +140,11 @@ function watchMemory() {
 }
 
 /** Fills the tables with fills of other bots, until there are so many. */
-export async function fillUp({ db, sql, run }: Bench, wanted: number, note: (text: string) => void): Promise<void> {
+export async function fillUp(
+  { db, sql, run }: Bench,
+  wanted: number,
+  note: (text: string) => void,
+): Promise<void> {
   await prepareInstruments(db, [SYMBOL])
   const [row] = await sql`select count(*)::integer as stored from trading.fills`
   let missing = wanted - (row?.stored ?? 0)

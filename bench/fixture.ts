@@ -5,7 +5,13 @@ export const SYMBOL = 'BTC/USD:USD'
 
 export async function prepareInstruments(db: Connection, symbols: readonly string[]): Promise<void> {
   for (const symbol of symbols) {
-    await setInstrument(db, { exchange: EXCHANGE, symbol, kind: 'linear', baseCurrency: 'BTC', quoteCurrency: 'USD' })
+    await setInstrument(db, {
+      exchange: EXCHANGE,
+      symbol,
+      kind: 'linear',
+      baseCurrency: 'BTC',
+      quoteCurrency: 'USD',
+    })
   }
 }
 

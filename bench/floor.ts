@@ -55,7 +55,6 @@ export async function recordFillByHand(sql: Sql, fill: RecordFillInput): Promise
   if (!stored) throw new Error('somebody else changed the position')
 }
 
-
 /** A bare COPY into a staging table, and one upsert. It derives nothing. */
 export async function copyFills(sql: Sql, fills: readonly RecordFillInput[]): Promise<void> {
   await sql.begin(async (tx) => {
@@ -64,22 +63,25 @@ export async function copyFills(sql: Sql, fills: readonly RecordFillInput[]): Pr
       executed_at timestamptz) on commit drop`
     const stream = await tx`copy staging from stdin`.writable()
     for (let from = 0; from < fills.length; from += 1000) {
-      const lines = fills.slice(from, from + 1000).map((fill) =>
-        [
-          fill.botId,
-          uuidv7(),
-          fill.exchange,
-          fill.symbol,
-          fill.side,
-          fill.exchangeTradeId,
-          fill.price,
-          fill.quantity,
-          fill.fee,
-          fill.feeCurrency,
-          fill.executedAt.toISOString(),
-        ].join('\t'),
-      )
-      if (!stream.write(`${lines.join('\n')}\n`)) await new Promise((resolve) => stream.once('drain', resolve))
+      const lines = fills
+        .slice(from, from + 1000)
+        .map((fill) =>
+          [
+            fill.botId,
+            uuidv7(),
+            fill.exchange,
+            fill.symbol,
+            fill.side,
+            fill.exchangeTradeId,
+            fill.price,
+            fill.quantity,
+            fill.fee,
+            fill.feeCurrency,
+            fill.executedAt.toISOString(),
+          ].join('\t'),
+        )
+      if (!stream.write(`${lines.join('\n')}\n`))
+        await new Promise((resolve) => stream.once('drain', resolve))
     }
     await new Promise<void>((resolve, reject) => {
       stream.on('error', reject)

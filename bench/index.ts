@@ -34,7 +34,9 @@ try {
   await using db = await connect({ url })
   const sql = postgres(url, { max: 1, onnotice: () => undefined })
   const [server] = await sql`show server_version`
-  note(`PostgreSQL ${server?.server_version}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`)
+  note(
+    `PostgreSQL ${server?.server_version}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`,
+  )
   const results: (Measured | MeasuredBatch)[] = []
   const show = (measured: Measured | MeasuredBatch) => {
     results.push(measured)
@@ -73,7 +75,9 @@ function printTable(results: readonly (Measured | MeasuredBatch)[]): void {
   const table = [['case', 'p50 µs', 'p99 µs', 'floor p50 µs', 'ratio', ''], ...rows]
   const widths = (table[0] ?? []).map((_, i) => Math.max(...table.map((row) => (row[i] ?? '').length)))
   for (const row of table) {
-    const cells = row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+    const cells = row.map((cell, i) =>
+      i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+    )
     process.stdout.write(`${cells.join('  ').trimEnd()}\n`)
   }
 }

@@ -32,7 +32,7 @@ await using db = await openDatabase()
 const exchange = new PaperExchange()
 
 console.log(`${botId}: first start`)
-await run(db, exchange, { dieAtStep: 5 }).catch((error: unknown) => {
+await run(db, exchange, { dieAtStep: 9 }).catch((error: unknown) => {
   if (!(error instanceof PowerCut)) throw error
   console.log('  power cut: the order was sent and filled, and nobody wrote that down')
 })

@@ -64,7 +64,7 @@ try {
   fillsFromCcxt(
     [
       { ...trades[0], price: Number.NaN },
-      { ...trades[1], fee: { cost: 0.3 } },
+      { ...trades[1], fees: [{ cost: 0.3 }] },
     ],
     owner,
   )

@@ -243,7 +243,7 @@ export function indexesOf(sources: Sources): IndexDefinition[] {
 /** Each index says in the comment above it which verb or view it serves. */
 export function findUnexplainedIndexes(sources: Sources, verbs: readonly string[]): string[] {
   return indexesOf(sources).flatMap(({ file, name, comment }) => {
-    const words = comment.match(/\w+/g) ?? []
+    const words: string[] = comment.match(/\w+/g) ?? []
     const serves = words.includes('Serves') || words.includes('serves')
     return serves && words.some((word) => verbs.includes(word)) ? [] : [`${file}: ${name} names no verb`]
   })

@@ -11,6 +11,12 @@ export function testServer(): TestServer & { readonly template: string } {
   return inject('server')
 }
 
+/** True if the tests run through a pooler. */
+export function isPooled(): boolean {
+  const { url, directUrl } = testServer()
+  return url !== directUrl
+}
+
 export interface ServerDatabase extends TestServer {
   readonly db: Connection
   close(): Promise<void>

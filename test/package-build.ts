@@ -1,4 +1,4 @@
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,20 +13,23 @@ export interface BuiltPackage {
 }
 
 /** Compiles the package as for publishing into a folder of its own, so that `dist` in the tree is left alone. */
-export function buildPackage(): BuiltPackage {
+export async function buildPackage(): Promise<BuiltPackage> {
   const directory = mkdtempSync(join(tmpdir(), 'tradeblotter-package-'))
   for (const part of ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'docs', 'drizzle', 'src']) {
     if (existsSync(join(ROOT, part))) cpSync(join(ROOT, part), join(directory, part), { recursive: true })
   }
   // The package's name leads to itself; everything else to what is installed here.
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'), 'junction')
-  const built = tsc(['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(directory, 'dist')], directory)
+  const built = await tsc(
+    ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(directory, 'dist')],
+    directory,
+  )
   if (built.status !== 0) throw new Error(`the package does not compile:\n${built.stdout}${built.stderr}`)
   return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) }
 }
 
 /** Type checks files of a directory as a user's own strict project. Returns what the compiler said; empty if nothing. */
-export function checkTypes(directory: string, files: readonly string[]): string {
+export async function checkTypes(directory: string, files: readonly string[]): Promise<string> {
   const config = {
     compilerOptions: {
       target: 'es2022',
@@ -42,15 +45,15 @@ export function checkTypes(directory: string, files: readonly string[]): string 
     files,
   }
   writeFileSync(join(directory, 'tsconfig.check.json'), JSON.stringify(config))
-  return tsc(['-p', join(directory, 'tsconfig.check.json')], directory).stdout
+  return (await tsc(['-p', join(directory, 'tsconfig.check.json')], directory)).stdout
 }
 
-export function tsc(args: readonly string[], cwd: string): SpawnSyncReturns<string> {
+function tsc(args: readonly string[], cwd: string): Promise<Outcome> {
   return runNode([join(ROOT, 'node_modules/typescript/bin/tsc'), '--pretty', 'false', ...args], { cwd })
 }
 
 /** Runs a TypeScript program. */
-export function runProgram(file: string, options: RunOptions): SpawnSyncReturns<string> {
+export function runProgram(file: string, options: RunOptions): Promise<Outcome> {
   return runNode([join(ROOT, 'node_modules/tsx/dist/cli.mjs'), file], options)
 }
 
@@ -59,15 +62,22 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const PATIENCE_MS = 60_000
+// Several minutes of a machine with better things to do.
+export const PATIENCE_MS = 180_000
+
+export interface Outcome {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
 
 /** Runs node on its own: what names a database in this environment does not reach the program. */
-export function runNode(args: readonly string[], { cwd, env = {} }: RunOptions): SpawnSyncReturns<string> {
+export function runNode(args: readonly string[], { cwd, env = {} }: RunOptions): Promise<Outcome> {
   const kept = Object.entries(process.env).filter(([name]) => !/DATABASE|TRADEBLOTTER|VITEST/.test(name))
-  return spawnSync(process.execPath, args, {
-    cwd,
-    encoding: 'utf8',
-    timeout: PATIENCE_MS,
-    env: { ...Object.fromEntries(kept), ...env },
+  const options = { cwd, timeout: PATIENCE_MS, env: { ...Object.fromEntries(kept), ...env } }
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      resolve({ status: error ? (child.exitCode ?? -1) : 0, stdout, stderr })
+    })
   })
 }

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectDirect } from '../src/db/connect.ts'
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { connect, connectDirect } from '../src/db/connect.ts'
 import type { Database } from '../src/db/database.ts'
 import { getMigrationStatus } from '../src/db/migrate.ts'
 import { createTestDatabase, type TestDatabaseOptions, withRollback } from '../src/testing/index.ts'
@@ -60,12 +60,11 @@ describe.each(['pglite', 'server'] as const)('createTestDatabase (%s)', (engine)
 
 describe('createTestDatabase on a server', () => {
   it('tells a URL for other connections, and drops the database on close', async () => {
-    const database = await createTestDatabase({ ...onEngine('server'), driver: 'pg' })
+    await using database = await createTestDatabase({ ...onEngine('server'), driver: 'pg' })
     expect(database.db.engine).toBe('pg')
     const name = new URL(database.url ?? '').pathname.slice(1)
-    const other = await connectDirect({ url: database.url ?? '', directUrl: database.url ?? '' })
+    await using other = await connect({ url: database.url ?? '', skipSchemaCheck: true })
     expect(await rowsOf(other, sql`select current_database() as name`)).toEqual([{ name }])
-    await other.close()
     await database.close()
     expect(await databasesNamed(name)).toEqual([])
   })
@@ -81,8 +80,7 @@ describe('createTestDatabase on a server', () => {
 
   it('makes one template when many ask at once', async () => {
     const options = onEngine('server')
-    const [template] = await templates()
-    if (template) await dropTemplate(String(template))
+    await dropTemplates()
     const databases = await Promise.all(Array.from({ length: 4 }, () => createTestDatabase(options)))
     await Promise.all(databases.map((database) => database.close()))
     expect(await templates()).toHaveLength(1)
@@ -111,14 +109,17 @@ async function templates(): Promise<unknown[]> {
   return (await databasesNamed('tradeblotter\\_template\\_%')).filter((name) => String(name).length === 34)
 }
 
-async function dropTemplate(name: string): Promise<void> {
+async function dropTemplates(): Promise<void> {
   const db = await connectDirect({ ...testServer() })
   try {
-    await db.execute(sql`drop database ${sql.identifier(name)}`)
+    for (const name of await templates()) await db.execute(sql`drop database ${sql.identifier(String(name))}`)
   } finally {
     await db.close()
   }
 }
+
+// The server may be somebody's own.
+afterAll(dropTemplates)
 
 describeEngines('withRollback', (open) => {
   it('returns the result of the work and keeps nothing of it', async () => {

@@ -6,6 +6,7 @@ import {
   findOpenPosition,
   getInstrument,
   listFills,
+  listOrders,
   listTrades,
   type Position,
   rebuildPositions,
@@ -19,6 +20,10 @@ export interface Books {
   readonly trades: readonly Trade[]
   readonly position: Position | undefined
   readonly fillCount: number
+  readonly orderCount: number
+  /** Orders that took a part of a position out, and fills that closed a position and opened the next. */
+  readonly partialExits: number
+  readonly flips: number
   /** Of all fills, those of the open position among them. */
   readonly realisedGross: Decimal
   readonly fees: Decimal
@@ -36,6 +41,7 @@ export async function readBooks(db: Database, market: Market): Promise<Books> {
   const { botId } = market
   const instrument = await getInstrument(db, market)
   const fills = await readAll<Fill>((after, limit) => listFills(db, { botId, after, limit }))
+  const orders = await readAll<Order>((after, limit) => listOrders(db, { botId, after, limit }))
   const trades = await readAll<Trade>((after, limit) => listTrades(db, { botId, after, limit }))
   const position = await findOpenPosition(db, market)
   const rebuild = await rebuildPositions(db, { botId, dryRun: true })
@@ -43,6 +49,9 @@ export async function readBooks(db: Database, market: Market): Promise<Books> {
     trades: trades.reverse(),
     position,
     fillCount: fills.length,
+    orderCount: orders.length,
+    partialExits: orders.filter(({ purpose }) => purpose === 'scale_out').length,
+    flips: fills.filter(({ openedPositionId }) => openedPositionId !== null).length,
     realisedGross: sum(fills.map((fill) => fill.realisedGross)),
     fees: sum(fills.map((fill) => fill.fee)),
     cashFlow: sum(
@@ -69,6 +78,8 @@ export function isBalanced({ realisedGross, cashFlow, openCost }: Books): boolea
 export function sum(amounts: readonly Decimal[]): Decimal {
   return amounts.reduce((total, amount) => total.plus(amount), new Decimal(0))
 }
+
+type Order = Awaited<ReturnType<typeof listOrders>>[number]
 
 const PAGE = 1_000
 

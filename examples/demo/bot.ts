@@ -34,8 +34,8 @@ export interface Market {
 /** Part of the equity that a new position costs. */
 export const INVESTED_FRACTION = new Decimal('0.95')
 export const FEE_FRACTION = new Decimal('0.0005')
-/** Where the trailing stop follows, as a fraction of the entry price. */
-export const STOP_FRACTION = new Decimal('0.08')
+/** How far from the entry price a position is given up, as a fraction of it. */
+export const STOP_FRACTION = new Decimal('0.05')
 /** Half of the position is sold when it has earned this fraction of its cost. */
 export const TARGET_FRACTION = new Decimal('0.05')
 /** A larger order is filled in two parts, the second at a worse price by this fraction. */
@@ -75,8 +75,8 @@ export interface Activity {
 /**
  * Follows the crossing of two moving averages, long and short.
  *
- * It decides on a candle's close and is filled at the next one's open. What it holds it asks the database, as a bot that
- * may be restarted at any moment does; between two candles it remembers only prices and its pending order.
+ * It decides on a candle's close and is filled at the next one's open. What it holds is what the database says that it
+ * holds; of its own it remembers only prices, its cash and the order that waits.
  */
 export class CrossoverBot {
   readonly #db: Database
@@ -101,12 +101,13 @@ export class CrossoverBot {
   /** Trades the candles from the first to the last, and reports after each. */
   async run(candles: readonly Candle[], onProgress: (progress: Progress) => void): Promise<Activity> {
     const lengthMs = shortestGap(candles)
+    let position = await this.#find()
     for (const [index, candle] of candles.entries()) {
       const closedAt = new Date(candle.openedAt.getTime() + lengthMs - 1)
       const middleAt = new Date(candle.openedAt.getTime() + Math.floor(lengthMs / 2))
-      const atOpen = this.#pending ? await this.#fillPending(this.#pending, candle) : await this.#find()
-      const held = atOpen && (await this.#checkStop(atOpen, candle, middleAt))
-      const position = held && (await this.#mark(held, candle.close, closedAt))
+      if (this.#pending) position = await this.#fillPending(this.#pending, position, candle)
+      if (position) position = await this.#checkStop(position, candle, middleAt)
+      if (position) position = await this.#mark(position, candle.close, closedAt)
       const equity = this.#cash.plus(position?.unrealisedPnl ?? 0)
       const isLast = index === candles.length - 1
       await this.#tellFleet(index, isLast, equity, closedAt)
@@ -133,7 +134,15 @@ export class CrossoverBot {
     if (isLast || index % HEARTBEAT_EVERY === 0) await recordHeartbeat(this.#db, { botId, currentEquity })
     if (isLast || index % BALANCE_EVERY === 0) {
       const kind = index === 0 ? 'initial' : 'periodic'
-      await recordBalance(this.#db, { botId, exchange, currency, kind, total, equity: currentEquity, takenAt })
+      await recordBalance(this.#db, {
+        botId,
+        exchange,
+        currency,
+        kind,
+        total,
+        equity: currentEquity,
+        takenAt,
+      })
     }
   }
 
@@ -208,19 +217,23 @@ export class CrossoverBot {
   }
 
   /** Plays the exchange at the open, and returns what is held then. */
-  async #fillPending(intent: Intent, candle: Candle): Promise<Position | undefined> {
+  async #fillPending(
+    intent: Intent,
+    before: Position | undefined,
+    candle: Candle,
+  ): Promise<Position | undefined> {
     this.#pending = undefined
-    const before = await this.#find()
     const { quantity, side } = intent
     const first = intent.purpose === 'entry' ? this.#toLots(quantity.times(FIRST_PART)) : new Decimal(0)
     if (first.gt(0)) await this.#fill(intent, first, candle.open, candle.openedAt)
-    const decimals = Math.max(candle.open.decimalPlaces(), 2)
+    const decimals = decimalsOf(candle.open)
     const slip = candle.open.times(SLIPPAGE_FRACTION).times(side === 'buy' ? 1 : -1)
     const price = first.gt(0) ? candle.open.plus(slip).toDecimalPlaces(decimals) : candle.open
     await this.#fill(intent, quantity.minus(first), price, candle.openedAt)
     const after = await this.#find()
     if (before && before.id !== after?.id) await this.#explain(before, intent.reason)
-    return after && after.id !== before?.id ? await this.#trail(after, decimals) : after
+    if (!after || after.id === before?.id) return after
+    return await this.#protect(after, price, decimals)
   }
 
   async #fill(intent: Intent, quantity: Decimal, price: Decimal, executedAt: Date): Promise<Fill> {
@@ -245,16 +258,15 @@ export class CrossoverBot {
     return fill
   }
 
-  async #trail(position: Position, decimals: number): Promise<Position> {
-    const { botId } = this.#market
-    const entry = position.averagePrice ?? new Decimal(0)
-    const trailingDistance = entry.times(STOP_FRACTION).toDecimalPlaces(decimals + 2)
-    return await setPositionStops(this.#db, { botId, positionId: position.id, trailingDistance })
+  async #protect(position: Position, entry: Decimal, decimals: number): Promise<Position> {
+    const distance = entry.times(STOP_FRACTION).times(position.direction === 'long' ? -1 : 1)
+    const stopLoss = entry.plus(distance).toDecimalPlaces(decimals)
+    return await setPositionStops(this.#db, { botId: this.#market.botId, positionId: position.id, stopLoss })
   }
 
   /** Plays the exchange that holds the stop: it fills where the price crossed it, or at the open beyond it. Returns what is left. */
   async #checkStop(position: Position, candle: Candle, at: Date): Promise<Position | undefined> {
-    const stop = position.trailingStop
+    const stop = position.stopLoss
     const isLong = position.direction === 'long'
     if (!stop || (isLong ? candle.low.gt(stop) : candle.high.lt(stop))) return position
     const side = isLong ? 'sell' : 'buy'
@@ -296,6 +308,13 @@ class MovingAverages {
     if (closes.length < this.#slow) return 0
     return this.#fastSum.times(this.#slow).comparedTo(this.#slowSum.times(this.#fast))
   }
+}
+
+const MOST_DECIMALS = 30
+
+/** Decimals fine enough for a price near this one, by a ten-thousandth of it. */
+function decimalsOf(price: Decimal): number {
+  return Math.min(Math.max(price.decimalPlaces(), 4 - price.e, 2), MOST_DECIMALS)
 }
 
 const DAY_MS = 86_400_000

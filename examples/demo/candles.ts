@@ -57,7 +57,10 @@ export function readCandles(file: string): Candle[] {
     const before = candles.at(-1)
     if (before && candle.openedAt <= before.openedAt) {
       const isSame = candle.openedAt.getTime() === before.openedAt.getTime()
-      throw refuse('date', `'${cell('date')}' ${isSame ? 'is there twice' : 'is earlier than the line before'}`)
+      throw refuse(
+        'date',
+        `'${cell('date')}' ${isSame ? 'is there twice' : 'is earlier than the line before'}`,
+      )
     }
     candles.push(candle)
   }
@@ -66,15 +69,17 @@ export function readCandles(file: string): Candle[] {
 
 function readRows(file: string): Row[] {
   try {
-    const records: { record: string[]; info: { lines: number } }[] = parse(readFileSync(file), {
+    const rows: Row[] = []
+    parse(readFileSync(file), {
       bom: true,
-      info: true,
       relax_column_count: true,
       skip_empty_lines: true,
+      on_record(cells: string[], { lines }) {
+        if (cells.some((cell) => cell.trim() !== '')) rows.push({ line: lines, cells })
+        return null
+      },
     })
-    return records
-      .map(({ record, info }) => ({ line: info.lines, cells: record }))
-      .filter(({ cells }) => cells.some((cell) => cell.trim() !== ''))
+    return rows
   } catch (error) {
     if (error instanceof CsvError) throw new CandleError(`${file} is not CSV: ${error.message}`)
     throw new CandleError(`${file} ${FILE_PROBLEMS[codeOf(error)] ?? `cannot be read: ${error}`}`)

@@ -1,3 +1,4 @@
+import { basename, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   type Connection,
@@ -40,7 +41,9 @@ async function main(): Promise<void> {
   const { orders, fills, marks } = await new CrossoverBot(db, market).run(candles, progressPrinter())
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
   overwrite('')
-  print(`  recorded ${count(fills)} fills of ${count(orders)} orders and ${count(marks)} marks in ${seconds} s`)
+  print(
+    `  recorded ${count(fills)} fills of ${count(orders)} orders and ${count(marks)} marks in ${seconds} s`,
+  )
   await setBotStatus(db, { botId: market.botId, status: 'stopped', reason: 'the demo is over' })
 
   const books = await readBooks(db, market)
@@ -73,7 +76,7 @@ function describeMarket({ candles, fast, slow }: DemoOptions): Market {
   return {
     botId: `demo-${new Date().toISOString().replace(/[-:.]/g, '')}`,
     exchange: EXCHANGE,
-    symbol: candles === undefined ? 'SPX/USD' : 'YOURS/USD',
+    symbol: candles === undefined ? 'SPX' : basename(candles, extname(candles)).toUpperCase(),
     currency: 'USD',
     lotSize: new Decimal('0.01'),
     initialEquity: new Decimal('100000'),
@@ -82,7 +85,11 @@ function describeMarket({ candles, fast, slow }: DemoOptions): Market {
   }
 }
 
-function introduce({ candles: file, method, ...options }: DemoOptions, candles: Candle[], market: Market): void {
+function introduce(
+  { candles: file, method, ...options }: DemoOptions,
+  candles: Candle[],
+  market: Market,
+): void {
   const { fast, slow, initialEquity, currency, botId } = market
   const [first, last] = [candles[0], candles.at(-1)]
   if (!first || !last) return
@@ -92,9 +99,13 @@ function introduce({ candles: file, method, ...options }: DemoOptions, candles: 
   print(`  Prices    ${source}`)
   print(`            ${count(candles.length)} candles, ${day(first.openedAt)} to ${day(last.openedAt)}`)
   print(`  Bot       ${botId}`)
-  print(`            long when the average of ${fast} closes crosses above that of ${slow}, short below`)
-  print(`            stop trailing by ${percent(STOP_FRACTION)}, half sold at a gain of ${percent(TARGET_FRACTION)}`)
-  print(`  Account   ${money(initialEquity, 0)} ${currency} on paper, ${percent(INVESTED_FRACTION)} of it in a position`)
+  print(`            crossing averages of ${fast} and ${slow} closes, long and short,`)
+  print(
+    `            given up at a loss of ${percent(STOP_FRACTION)}, half taken out at a gain of ${percent(TARGET_FRACTION)}`,
+  )
+  print(
+    `  Account   ${money(initialEquity, 0)} ${currency} on paper, ${percent(INVESTED_FRACTION)} of it in a position`,
+  )
   print(`            fee ${percent(FEE_FRACTION)}, cost basis ${method}`)
   print(`  Database  ${placeOf(options)}`)
   print()
@@ -132,7 +143,7 @@ async function enrol(db: Connection, { method }: DemoOptions, market: Market): P
     exchange,
     symbol,
     kind: 'linear',
-    baseCurrency: symbol.split('/')[0] ?? symbol,
+    baseCurrency: symbol,
     quoteCurrency: currency,
     lotSize,
   })
@@ -163,7 +174,7 @@ function progressPrinter(): (progress: Progress) => void {
       if (performance.now() - lastMs < LIVE_EVERY_MS) return
       lastMs = performance.now()
       const full = Math.round(share * BAR_WIDTH)
-      overwrite(`  trading  ${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}  ${state}`)
+      overwrite(`  trading  [${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}]  ${state}`)
     } else if (share * PLAIN_LINES >= printed + 1) {
       printed = Math.floor(share * PLAIN_LINES)
       print(`  trading  ${state}`)
@@ -189,7 +200,7 @@ function sayGoodbye({ databaseUrl, directory }: DemoOptions, { botId }: Market):
   print('  With other prices, or lots in place of an average cost:')
   print('    npm run demo -- --candles FILE.csv')
   print('    npm run demo -- --method fifo')
-  print('  The bot is in examples/demo/bot.ts: some 250 lines, of which you may copy any.')
+  print('  The bot itself is examples/demo/bot.ts; smaller programs are in examples.')
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -9,12 +9,13 @@ Postgres inside this process, in memory.
 
   --candles FILE.csv      your own prices. A header and the columns
                           date,open,high,low,close,volume in any order;
-                          dates as 2024-03-01, ISO times or epoch milliseconds
+                          dates as 2024-03-01, ISO times or epoch milliseconds;
+                          prices are taken to be in USD
   --database-url URL      keep the books on a server: postgres://user@host/name
                           (the tables are made there if they are missing)
   --directory DIR         keep them in a directory, with Postgres in this process
   --method METHOD         cost basis: average (the default), fifo or lifo
-  --fast N, --slow N      candles in the two averages: 20 and 50
+  --fast N, --slow N      candles in the two averages: 20 and 100
   --help                  print this`
 
 export interface DemoOptions {
@@ -65,7 +66,7 @@ function parse(args: readonly string[]) {
         directory: { type: 'string' },
         method: { type: 'string', default: 'average' },
         fast: { type: 'string', default: '20' },
-        slow: { type: 'string', default: '50' },
+        slow: { type: 'string', default: '100' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values

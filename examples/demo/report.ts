@@ -1,31 +1,47 @@
 import { Decimal, type Position, type Trade } from 'tradeblotter'
 import { type Books, isBalanced, sum } from './books.ts'
 import type { Market } from './bot.ts'
-import { bold, count, countOf, day, dim, money, paintBySign, price, print, printTable, type TableColumn } from './terminal.ts'
+import {
+  bold,
+  count,
+  countOf,
+  DAY_MS,
+  day,
+  duration,
+  minute,
+  money,
+  paintBySign,
+  price,
+  print,
+  printTable,
+  type TableColumn,
+} from './terminal.ts'
 
 /** Trades at either end of a list that is too long to be read. */
 const SHOWN = 8
 const MOST_SHOWN = 2 * SHOWN + 4
-const DAY_MS = 86_400_000
 
 interface Numbered {
   readonly number: number
   readonly trade: Trade
 }
 
-const TRADE_COLUMNS: readonly TableColumn<Numbered>[] = [
-  { title: '#', text: ({ number }) => String(number) },
-  { title: 'opened', text: ({ trade }) => day(trade.openedAt), align: 'left' },
-  { title: 'days', text: ({ trade }) => String(Math.round(trade.holdingMs / DAY_MS)) },
-  { title: 'side', text: ({ trade }) => trade.direction, align: 'left' },
-  { title: 'quantity', text: ({ trade }) => money(trade.quantity), isExtra: true },
-  { title: 'entry', text: ({ trade }) => price(trade.entryPrice) },
-  { title: 'exit', text: ({ trade }) => price(trade.exitPrice) },
-  { title: 'gross', text: ({ trade }) => money(trade.gross), sign: ({ trade }) => trade.gross },
-  { title: 'fees', text: ({ trade }) => money(trade.fees), isExtra: true },
-  { title: 'net', text: ({ trade }) => money(netOf(trade)), sign: ({ trade }) => netOf(trade) },
-  { title: 'ended by', text: ({ trade }) => trade.exitReason ?? '', align: 'left', isExtra: true },
-]
+function tradeColumns(isIntraday: boolean): readonly TableColumn<Numbered>[] {
+  const when = isIntraday ? minute : day
+  return [
+    { title: '#', text: ({ number }) => String(number) },
+    { title: 'opened', text: ({ trade }) => when(trade.openedAt), align: 'left' },
+    { title: 'held', text: ({ trade }) => duration(trade.holdingMs) },
+    { title: 'side', text: ({ trade }) => trade.direction, align: 'left' },
+    { title: 'quantity', text: ({ trade }) => money(trade.quantity), isExtra: true },
+    { title: 'entry', text: ({ trade }) => price(trade.entryPrice) },
+    { title: 'exit', text: ({ trade }) => price(trade.exitPrice) },
+    { title: 'gross', text: ({ trade }) => money(trade.gross), sign: ({ trade }) => trade.gross },
+    { title: 'net', text: ({ trade }) => money(netOf(trade)), sign: ({ trade }) => netOf(trade) },
+    { title: 'ended by', text: ({ trade }) => trade.exitReason ?? '', align: 'left', isExtra: true },
+    { title: 'fees', text: ({ trade }) => money(trade.fees), isExtra: true },
+  ]
+}
 
 /** Every fee of the demo is in settlement currency, so that net is always known. */
 function netOf(trade: Trade): Decimal {
@@ -35,14 +51,18 @@ function netOf(trade: Trade): Decimal {
 export function printTrades(trades: readonly Trade[]): void {
   heading('Trades, from flat to flat')
   if (trades.length === 0) {
-    print('  None was closed: the averages did not cross, or only once.')
+    print('  None was closed: the averages crossed too seldom, or one lot was too dear.')
     return
   }
   const rows: (Numbered | undefined)[] = trades.map((trade, index) => ({ number: index + 1, trade }))
   const isLong = rows.length > MOST_SHOWN
   const hidden = rows.length - 2 * SHOWN
   if (isLong) rows.splice(SHOWN, hidden, undefined)
-  printTable(TRADE_COLUMNS, rows, `… ${count(hidden)} more …`)
+  printTable(
+    tradeColumns(trades.some(({ openedAt }) => openedAt.getTime() % DAY_MS > 0)),
+    rows,
+    `... ${count(hidden)} more ...`,
+  )
 }
 
 export function printPosition(position: Position | undefined, { currency, symbol }: Market): void {
@@ -51,17 +71,15 @@ export function printPosition(position: Position | undefined, { currency, symbol
     print('  None: the bot is flat.')
     return
   }
-  const { direction, quantity, averagePrice, openedAt, markPrice, trailingStop } = position
+  const { direction, quantity, averagePrice, openedAt, markPrice, stopLoss } = position
   print(`  ${direction} ${money(quantity)} ${symbol} since ${day(openedAt)}`)
-  print(
-    `  average price ${price(averagePrice)}, last close ${price(markPrice)}, trailing stop ${price(trailingStop)}`,
-  )
+  print(`  average price ${price(averagePrice)}, last close ${price(markPrice)}, stop ${price(stopLoss)}`)
   const unrealised = position.unrealisedPnl ?? new Decimal(0)
   print(`  unrealised PnL ${paintBySign(`${money(unrealised)} ${currency}`, unrealised)}`)
 }
 
 export function printResult(books: Books, { currency, initialEquity }: Market): void {
-  const { trades, realisedGross, fees, position } = books
+  const { trades, realisedGross, fees, position, flips, partialExits } = books
   const nets = trades.map(netOf)
   const wins = nets.filter((net) => net.gt(0))
   const losses = nets.filter((net) => net.lt(0))
@@ -70,25 +88,32 @@ export function printResult(books: Books, { currency, initialEquity }: Market): 
   const unrealised = position?.unrealisedPnl ?? new Decimal(0)
   heading(`Result in ${currency}`)
   printAmounts([
-    ['Realised PnL, gross', realisedGross],
-    ['Fees', fees.neg()],
-    ['Realised PnL, net', net],
-    ['Unrealised PnL', unrealised],
-    ['Equity at the start', initialEquity],
-    ['Equity at the end', initialEquity.plus(net).plus(unrealised)],
+    ['Realised PnL, gross', realisedGross, true],
+    ['Fees', fees.neg(), true],
+    ['Realised PnL, net', net, true],
+    ['Unrealised PnL', unrealised, true],
+    ['Equity at the start', initialEquity, false],
+    ['Equity at the end', initialEquity.plus(net).plus(unrealised), false],
   ])
   const average = (list: readonly Decimal[]) => money(sum(list).div(list.length))
   print()
-  print(`  ${countOf(trades.length, 'closed trade')}: ${wins.length} won, ${losses.length} lost, ${even} even (net)`)
+  print(
+    `  ${countOf(trades.length, 'closed trade')}: ${wins.length} won, ${losses.length} lost, ${even} even (net)`,
+  )
+  const endedBy = (reason: string) => trades.filter(({ exitReason }) => exitReason === reason).length
+  print(
+    `  ended by ${endedBy('crossover')} crossovers and ${endedBy('stop')} stops; ${flips} flips, ${countOf(partialExits, 'partial exit')}`,
+  )
   if (wins.length > 0) print(`  Average win   ${average(wins)}, best ${money(Decimal.max(...wins))}`)
   if (losses.length > 0) print(`  Average loss  ${average(losses)}, worst ${money(Decimal.min(...losses))}`)
 }
 
-function printAmounts(rows: readonly (readonly [string, Decimal])[]): void {
+function printAmounts(rows: readonly (readonly [label: string, amount: Decimal, isChange: boolean])[]): void {
   const texts = rows.map(([, amount]) => money(amount))
   const width = Math.max(...texts.map((text) => text.length))
-  rows.forEach(([label, amount], index) => {
-    print(`  ${label.padEnd(22)}${paintBySign((texts[index] ?? '').padStart(width), amount)}`)
+  rows.forEach(([label, amount, isChange], index) => {
+    const text = (texts[index] ?? '').padStart(width)
+    print(`  ${label.padEnd(22)}${isChange ? paintBySign(text, amount) : text}`)
   })
 }
 
@@ -103,7 +128,9 @@ export function printProof(books: Books): void {
     ['= sum', cashFlow.plus(openCost)],
   ])
   print(`  Identity: ${isBalanced(books) ? 'holds exactly' : bold('BROKEN')}`)
-  print(`  Replay of ${countOf(ledgers, 'ledger')}: ${countOf(differences, 'difference')}`)
+  print(
+    `  rebuildPositions, dry run over ${countOf(ledgers, 'ledger')}: ${countOf(differences, 'difference')}`,
+  )
 }
 
 /** Points below one another, which tells more than ends below one another. */
@@ -121,4 +148,3 @@ function heading(text: string): void {
   print()
   print(bold(text))
 }
-

@@ -1,4 +1,4 @@
-import { Decimal } from 'tradeblotter'
+import type { Decimal } from 'tradeblotter'
 
 const { stdout, env } = process
 const isDumb = env.TERM === 'dumb'
@@ -61,6 +61,20 @@ export function day(date: Date): string {
   return date.toISOString().slice(0, 10)
 }
 
+/** To the minute, in UTC. */
+export function minute(date: Date): string {
+  return date.toISOString().slice(0, 16).replace('T', ' ')
+}
+
+export const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+
+export function duration(ms: number): string {
+  if (ms >= DAY_MS) return `${count(Math.round(ms / DAY_MS))}d`
+  return ms >= HOUR_MS ? `${Math.round(ms / HOUR_MS)}h` : `${Math.round(ms / MINUTE_MS)}min`
+}
+
 export interface TableColumn<Row> {
   readonly title: string
   readonly text: (row: Row) => string
@@ -82,13 +96,14 @@ export function printTable<Row>(
     return { column, width: Math.max(column.title.length, ...widths) }
   })
   const available = stdout.columns ?? WIDTH
-  const needed = () => measured.reduce((sum, { width }) => sum + width + SPACE.length, 0)
+  const needed = () => measured.reduce((sum, { width }) => sum + width + SPACE.length, -1)
   while (needed() > available) {
     const index = measured.findLastIndex(({ column }) => column.isExtra)
     if (index < 0) break
     measured.splice(index, 1)
   }
-  print(dim(measured.map(({ column, width }) => SPACE + pad(column.title, width, column.align)).join('')))
+  const titles = measured.map(({ column, width }) => SPACE + pad(column.title, width, column.align))
+  print(dim(titles.join('').slice(1).trimEnd()))
   for (const row of rows) {
     if (row === undefined) print(dim(`${SPACE}${gap}`))
     else {
@@ -96,7 +111,7 @@ export function printTable<Row>(
         const text = pad(column.text(row), width, column.align)
         return SPACE + (column.sign ? paintBySign(text, column.sign(row)) : text)
       })
-      print(cells.join('').trimEnd())
+      print(cells.join('').slice(1).trimEnd())
     }
   }
 }

@@ -1,6 +1,7 @@
 import { defineConfig } from 'drizzle-kit'
 
 // Paths are from the folder where drizzle-kit is run: the root of the repository.
+// biome-ignore lint/style/noDefaultExport: drizzle-kit reads the default export.
 export default defineConfig({
   dialect: 'postgresql',
   schema: './examples/own-tables/schema.ts',

@@ -27,8 +27,18 @@ export const instant = (name: string) =>
   customType<{ data: Date; driverData: string }>({
     dataType: () => 'timestamp (3) with time zone',
     toDriver: (value) => toInstant(value, camelCase(name)).toISOString(),
-    fromDriver: (text) => new Date(text),
+    fromDriver: readInstant,
   })(name)
+
+/** A server may be told to write times as `21/11/2026`, which would be read as another day, or not at all. */
+function readInstant(text: string): Date {
+  const value = new Date(text)
+  if (text[4] === '-' && !Number.isNaN(value.getTime())) return value
+  throw new DataError(
+    'config',
+    `the server writes times as '${text}'; set its DateStyle to ISO for this database`,
+  )
+}
 
 /** Text that Postgres can store: no NUL, no half of a surrogate pair; one of `values`, where they are given. */
 export const label = <const Value extends string = string>(name: string, values?: readonly Value[]) =>

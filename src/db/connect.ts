@@ -109,12 +109,16 @@ async function linkOpener(
   pooled: boolean,
   logger: Logger | undefined,
 ): Promise<() => Link> {
-  const session: Record<string, string> = { application_name: settings.applicationName }
+  const session: Record<string, string> = {
+    application_name: settings.applicationName,
+    // Times are read as ISO text, whatever the role or the database prefers. Poolers take these two as well.
+    DateStyle: 'ISO',
+    TimeZone: 'UTC',
+  }
   if (!pooled) {
     session.statement_timeout = String(settings.statementTimeoutMs)
     session.lock_timeout = String(settings.lockTimeoutMs)
     session.idle_in_transaction_session_timeout = String(settings.idleInTransactionTimeoutMs)
-    session.TimeZone = 'UTC'
   }
   const { connectTimeoutMs, statementTimeoutMs } = settings
   const onNotice = (notice: string) => logger?.debug({ notice }, 'notice')
@@ -123,21 +127,20 @@ async function linkOpener(
   }
   const { Client } = await loadPg()
   const names: StatementNames = new Map()
-  const startup = Object.entries(session)
-    .filter(([name]) => name !== 'application_name')
-    .map(([name, value]) => `-c ${name}=${value}`)
-    .join(' ')
+  const { application_name, ...others } = session
+  const startup = Object.entries(others).map(([name, value]) => `-c ${name}=${value}`)
+  const config = {
+    connectionString: url,
+    application_name,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    // This driver has no other way to send settings, and poolers refuse this one.
+    ...(pooled ? {} : { options: startup.join(' ') }),
+  }
   return () => {
-    const client = new Client({
-      connectionString: url,
-      application_name: settings.applicationName,
-      connectionTimeoutMillis: connectTimeoutMs,
-      keepAlive: true,
-      ...(startup ? { options: startup } : {}),
-      ...(pooled ? { query_timeout: statementTimeoutMs } : {}),
-    })
+    const client = new Client(config)
     client.on('notice', (notice) => onNotice(notice.message ?? ''))
-    return openPgLink({ client, pooled, names })
+    return openPgLink({ client, pooled, names, statementTimeoutMs })
   }
 }
 

@@ -1,4 +1,6 @@
+import { connect as openSocket } from 'node:net'
 import type { Client } from 'pg'
+import { watch } from './deadline.ts'
 import type { Link, RawResult, Statement } from './engine.ts'
 import { DataError } from './errors.ts'
 import { isConnectionLoss } from './sqlstate.ts'
@@ -31,6 +33,7 @@ export interface PgLinkOptions {
   readonly client: Client
   readonly pooled: boolean
   readonly names: StatementNames
+  readonly statementTimeoutMs: number
 }
 
 /** One connection through node-postgres. It connects with its first statement. */
@@ -66,12 +69,23 @@ export function openPgLink(options: PgLinkOptions): Link {
   }
 
   async function query<T>(result: Promise<T>): Promise<T> {
+    const { pooled, statementTimeoutMs } = options
+    const stop = watch({
+      statementTimeoutMs,
+      cancel: pooled ? () => requestCancel(client) : undefined,
+      lose: () => {
+        broken = true
+        // With a statement in flight this closes the socket at once, which fails the statement.
+        void client.end().catch(() => undefined)
+      },
+    })
     try {
       return await result
     } catch (error) {
-      // After a read timeout too: the answer may still come, to whoever uses this connection next.
       if (isConnectionLoss(error)) broken = true
       throw error
+    } finally {
+      stop()
     }
   }
 
@@ -104,4 +118,24 @@ export function openPgLink(options: PgLinkOptions): Link {
       if (connecting) await client.end()
     },
   }
+}
+
+const CANCEL_REQUEST = 80_877_102
+
+/**
+ * Asks the server to stop what runs on this connection, as the protocol has it: on a connection of its own, never encrypted,
+ * and without an answer. The driver's own way fails where connections are encrypted.
+ */
+function requestCancel(client: Client): void {
+  const { host, port } = client
+  const { processID, secretKey } = client as Client & { processID?: unknown; secretKey?: unknown }
+  if (typeof processID !== 'number' || typeof secretKey !== 'number') return
+  const message = Buffer.alloc(16)
+  for (const [place, value] of [16, CANCEL_REQUEST, processID, secretKey].entries()) {
+    message.writeInt32BE(value, place * 4)
+  }
+  const socket = openSocket(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port })
+  // Whether it arrived shows on the connection itself.
+  socket.on('error', () => socket.destroy())
+  socket.end(message)
 }

@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { watch } from './deadline.ts'
 import type { Link, RawResult, Statement } from './engine.ts'
 import { DataError } from './errors.ts'
 import { isConnectionLoss } from './sqlstate.ts'
@@ -15,12 +16,14 @@ const PARSERS: Readonly<Record<number, (value: string) => unknown>> = {
   701: toNumber,
 }
 
+const FAREWELL_SECONDS = 1
+
 export interface PostgresLinkOptions {
   readonly url: string
   readonly pooled: boolean
   readonly connectTimeoutMs: number
   readonly statementTimeoutMs: number
-  /** Settings of the session, sent when connecting; empty behind a pooler, which refuses them. */
+  /** Settings of the session, sent when connecting. A pooler refuses all but a few. */
   readonly session: Readonly<Record<string, string>>
   readonly onNotice: (message: string) => void
 }
@@ -33,6 +36,8 @@ export interface PostgresLinkOptions {
  */
 export function openPostgresLink(options: PostgresLinkOptions): Link {
   let broken = false
+  let busy = false
+  let connected = false
   const client = postgres(options.url, {
     max: 1,
     prepare: !options.pooled,
@@ -44,6 +49,10 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
     onnotice: (notice) => options.onNotice(notice.message ?? ''),
     onclose: () => {
       broken = true
+    },
+    // The server tells its settings once it has let us in.
+    onparameter: () => {
+      connected = true
     },
   })
   // In place: the connection has taken a reference already. Parameters are text before they come here.
@@ -62,15 +71,28 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
     return turn
   }
 
-  async function inTime<T>(query: { cancel(): void }, result: PromiseLike<T>): Promise<T> {
-    if (!options.pooled) return await result
-    // A pooler shares its sessions, so that no timeout can be set on them: this end keeps the time.
-    const timer = setTimeout(() => query.cancel(), options.statementTimeoutMs)
+  async function inTime<T>(query: { cancel(): unknown }, result: PromiseLike<T>): Promise<T> {
+    // What is typed as returning nothing returns a promise, which fails if the server cannot be reached.
+    const cancel = () => void Promise.resolve(query.cancel()).catch(() => undefined)
+    const { statementTimeoutMs } = options
+    // The driver's own limit begins anew whenever a server closes the connection before it has let us in.
+    const connectTimer = connected
+      ? undefined
+      : setTimeout(() => connected || lose(), options.connectTimeoutMs)
+    const stop = watch({ statementTimeoutMs, cancel: options.pooled ? cancel : undefined, lose })
+    busy = true
     try {
       return await result
     } finally {
-      clearTimeout(timer)
+      busy = false
+      stop()
+      clearTimeout(connectTimer)
     }
+  }
+
+  function lose(): void {
+    broken = true
+    void client.end({ timeout: 0 }).catch(() => undefined)
   }
 
   function refuseIfBroken(): void {
@@ -101,7 +123,8 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
     },
     async close() {
       broken = true
-      await client.end({ timeout: 5 })
+      // Who closes under a running statement has waited for it already.
+      await client.end({ timeout: busy ? 0 : FAREWELL_SECONDS })
     },
   }
 }

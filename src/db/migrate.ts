@@ -10,9 +10,9 @@ import {
   listRecords,
   type MigrationComparison,
   refuseMismatch,
-  sqlStateOf,
 } from './migration-status.ts'
 import { type Migration, PACKAGED_MIGRATIONS, readMigrations } from './migrations.ts'
+import { sqlStateOf } from './sqlstate.ts'
 import { transaction } from './transaction.ts'
 
 export { assertSchemaFits, getMigrationStatus } from './migration-status.ts'

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { DataError, isDataError } from './errors.ts'
+import { DataError } from './errors.ts'
 import { type Migration, readMigrations } from './migrations.ts'
+import { sqlStateOf } from './sqlstate.ts'
 import { sqlStatement } from './statement.ts'
 
 /** How a database stands against the migrations of this release. */
@@ -159,13 +160,6 @@ function unknownError({ unknown }: MigrationComparison): DataError | undefined {
       'If it is another project that keeps its migrations in drizzle.__drizzle_migrations, give that project a ' +
       'table of its own (migrations.table in its drizzle.config.ts)',
   )
-}
-
-/** The SQLSTATE of the server's error underneath, if there is one. */
-export function sqlStateOf(error: unknown): string | undefined {
-  if (!isDataError(error)) return undefined
-  const { cause } = error
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
 }
 
 function list(migrations: readonly Migration[]): string {

@@ -33,6 +33,13 @@ interface Waiter {
   readonly timer: NodeJS.Timeout
 }
 
+/** The cause of a `transient` error that waiting longer would not have helped against. */
+export class PoolExhausted extends Error {
+  override readonly name = 'PoolExhausted'
+}
+
+const FAREWELL_MS = 2_000
+
 /**
  * Lends connections, one borrower each, with a deadline for waiting.
  *
@@ -108,7 +115,11 @@ export class Pool {
     this.#slots.clear()
     this.#idle.length = 0
     for (const slot of slots) clearTimeout(slot.idleTimer)
-    await Promise.all(slots.map((slot) => slot.link.close()))
+    await Promise.race([
+      // A server that is gone says no goodbye.
+      new Promise((resolve) => setTimeout(resolve, FAREWELL_MS).unref()),
+      Promise.allSettled(slots.map((slot) => slot.link.close())),
+    ])
   }
 
   #open(): Slot {
@@ -165,6 +176,7 @@ export class Pool {
         'transient',
         `no connection was free within ${waitMs} ms: all ${size} are in use. ` +
           'Inside transaction(), use the handle that its callback receives; otherwise raise poolSize',
+        { cause: new PoolExhausted() },
       ),
     )
   }

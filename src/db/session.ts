@@ -15,9 +15,9 @@ import { fillPlaceholders, type Query } from 'drizzle-orm/sql/sql'
 import { mapResultRow } from 'drizzle-orm/utils'
 import type { Logger, StatementLog } from './database.ts'
 import type { Link, RawResult, Statement } from './engine.ts'
-import { DataError, isDataError } from './errors.ts'
+import { DataError } from './errors.ts'
 import type { Pool } from './pool.ts'
-import { translateError } from './sqlstate.ts'
+import { translateDriverError } from './sqlstate.ts'
 
 declare module 'drizzle-orm/utils' {
   // Exported, but left out of the published types.
@@ -77,20 +77,63 @@ class BlotterPreparedQuery<T extends PreparedQueryConfig> extends PgPreparedQuer
   }
 }
 
+/**
+ * What a transaction or savepoint runs on. A statement that comes when it is over, or while a savepoint inside it is open,
+ * would run in somebody else's transaction: a promise that nobody awaited is enough for that. So it is refused.
+ */
+class Scope {
+  readonly #link: Link
+  #isOver = false
+  #hasInner = false
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  get link(): Link {
+    if (this.#isOver)
+      throw misused('a statement came after its transaction had ended: await each before it ends')
+    if (this.#hasInner) {
+      throw misused('a nested transaction is open: use the handle that its callback receives, and await it')
+    }
+    return this.#link
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  /** Opens a savepoint in a scope of its own, which must end before this one is used again. */
+  async inner<T>(work: (scope: Scope, link: Link) => Promise<T>): Promise<T> {
+    const { link } = this
+    const scope = new Scope(link)
+    this.#hasInner = true
+    try {
+      return await work(scope, link)
+    } finally {
+      this.#hasInner = false
+    }
+  }
+}
+
+function misused(what: string): DataError {
+  return new DataError('unexpected', what)
+}
+
 /** Drizzle's session over our own connections: the same rows, errors and transactions whatever the driver. */
 export class BlotterSession extends PgSession<PgQueryResultHKT> {
   static override readonly [entityKind] = 'BlotterSession'
   readonly #context: SessionContext
   readonly #run: Run
-  /** The connection of the transaction this session belongs to. */
-  readonly #held: Link | undefined
+  /** The transaction this session belongs to. */
+  readonly #held: Scope | undefined
 
-  constructor(dialect: PgDialect, context: SessionContext, held?: Link) {
+  constructor(dialect: PgDialect, context: SessionContext, held?: Scope) {
     super(dialect)
     this.#context = context
     this.#held = held
     const run: Run = held
-      ? (statement) => held.run(statement)
+      ? async (statement) => await held.link.run(statement)
       : (statement) => runOnce(context.pool, statement)
     this.#run = (statement) => observed(context.logger, statement.name ?? 'query', () => run(statement))
   }
@@ -117,14 +160,18 @@ export class BlotterSession extends PgSession<PgQueryResultHKT> {
     if (this.#held)
       throw new DataError('unexpected', 'a session inside a transaction was asked to begin another')
     const { pool, logger, beginScript } = this.#context
+    const script = beginScript + characteristics(config)
     const link = await pool.acquire()
+    const scope = new Scope(link)
     try {
-      await observed(logger, 'begin', () => link.runScript(beginScript + characteristics(config)))
-      const session = new BlotterSession(this.dialect, this.#context, link)
+      await observed(logger, 'begin', () => link.runScript(script))
+      const session = new BlotterSession(this.dialect, this.#context, scope)
       const result = await work(new BlotterTransaction(this.dialect, session, undefined))
+      scope.end()
       await observed(logger, 'commit', () => commit(link))
       return result
     } catch (error) {
+      scope.end()
       // A lost connection has rolled back by itself; one that cannot roll back is not used again.
       if (!link.broken) await link.runScript('rollback').catch(() => link.close())
       throw error
@@ -133,24 +180,27 @@ export class BlotterSession extends PgSession<PgQueryResultHKT> {
     }
   }
 
-  /** A savepoint of the transaction that this session belongs to. */
-  async savepoint<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** Runs `work` in a savepoint of the transaction that this session belongs to. */
+  async savepoint<T>(name: string, work: (session: BlotterSession) => Promise<T>): Promise<T> {
     const { logger } = this.#context
-    const link = this.#held
-    if (!link) throw new DataError('unexpected', 'a savepoint needs a transaction')
-    await observed(logger, 'savepoint', () => link.runScript(`savepoint ${name}`))
-    try {
-      const result = await work()
-      await observed(logger, 'release', () => link.runScript(`release savepoint ${name}`))
-      return result
-    } catch (error) {
-      if (!link.broken) {
-        await observed(logger, 'rollback', () =>
-          link.runScript(`rollback to savepoint ${name}; release savepoint ${name}`),
-        )
+    if (!this.#held) throw new DataError('unexpected', 'a savepoint needs a transaction')
+    return await this.#held.inner(async (scope, link) => {
+      await observed(logger, 'savepoint', () => link.runScript(`savepoint ${name}`))
+      try {
+        const result = await work(new BlotterSession(this.dialect, this.#context, scope))
+        scope.end()
+        await observed(logger, 'release', () => link.runScript(`release savepoint ${name}`))
+        return result
+      } catch (error) {
+        scope.end()
+        if (!link.broken) {
+          await observed(logger, 'rollback', () =>
+            link.runScript(`rollback to savepoint ${name}; release savepoint ${name}`),
+          )
+        }
+        throw error
       }
-      throw error
-    }
+    })
   }
 }
 
@@ -166,8 +216,10 @@ export class BlotterTransaction extends PgTransaction<PgQueryResultHKT> {
   }
 
   override transaction<T>(work: (tx: PgTransaction<PgQueryResultHKT>) => Promise<T>): Promise<T> {
-    const nested = new BlotterTransaction(this.#dialect, this.#session, undefined, this.nestedIndex + 1)
-    return this.#session.savepoint(`level_${this.nestedIndex + 1}`, () => work(nested))
+    const level = this.nestedIndex + 1
+    return this.#session.savepoint(`level_${level}`, (session) =>
+      work(new BlotterTransaction(this.#dialect, session, undefined, level)),
+    )
   }
 }
 
@@ -206,11 +258,8 @@ async function observed<T>(
     if (logger) report(logger, { statement, durationMs: performance.now() - startedAt, outcome: 'ok' })
     return result
   } catch (thrown) {
-    const error = translateError(thrown, statement)
-    if (logger) {
-      const outcome = isDataError(error) ? error.code : 'unexpected'
-      report(logger, { statement, durationMs: performance.now() - startedAt, outcome })
-    }
+    const error = translateDriverError(thrown, statement)
+    if (logger) report(logger, { statement, durationMs: performance.now() - startedAt, outcome: error.code })
     throw error
   }
 }

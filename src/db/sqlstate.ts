@@ -16,7 +16,6 @@ const STATES: Readonly<Record<string, ErrorCode>> = {
   '42883': 'schema_mismatch',
   '55P03': 'transient',
   '57014': 'transient',
-  '25P02': 'transient',
   '25P03': 'connection',
 }
 
@@ -57,12 +56,60 @@ export function translateError(thrown: unknown, statement: string): unknown {
   const constraint = textOf(error.constraint_name) ?? textOf(error.constraint)
   const field = fieldOf(constraint) ?? textOf(error.column_name) ?? textOf(error.column)
   const message = `${statement}: ${explain(code, error, constraint)}`
-  return new DataError(code, message, { cause: error, constraint, field: field && toCamelCase(field) })
+  const details = { cause: withoutValues(error), constraint, field: field && toCamelCase(field) }
+  return new DataError(code, message, details)
+}
+
+/** Turns whatever a driver threw into a `DataError`, also what it has no code for. */
+export function translateDriverError(thrown: unknown, statement: string): DataError {
+  const error = translateError(thrown, statement)
+  if (isDataError(error)) return error
+  if (!(error instanceof Error)) return new DataError('unexpected', `${statement}: ${String(error)}`)
+  return new DataError('unexpected', `${statement}: ${error.message}`, { cause: withoutValues(error) })
+}
+
+/** What a log may show of a driver's error. */
+const SHOWN = [
+  ...[
+    'code',
+    'severity',
+    'hint',
+    'position',
+    'routine',
+    'constraint_name',
+    'constraint',
+    'schema_name',
+    'schema',
+  ],
+  ...['table_name', 'table', 'column_name', 'column', 'data_type_name', 'dataType'],
+  ...['errno', 'syscall', 'address', 'port'],
+]
+
+/**
+ * A copy of the driver's error without the values that went to the server: postgres.js hangs the parameters on it, and the
+ * server prints rows and documents into its detail and context. Whoever logs an error logs its cause.
+ */
+function withoutValues(error: Error): Error {
+  const copy = new Error(error.message)
+  Object.defineProperty(copy, 'name', { value: error.name, enumerable: false })
+  Object.defineProperty(copy, 'stack', { value: error.stack, enumerable: false })
+  for (const key of SHOWN) {
+    const value = (error as unknown as Record<string, unknown>)[key]
+    if (value !== undefined && value !== null) Object.assign(copy, { [key]: value })
+  }
+  return copy
 }
 
 /** True when the error says that the connection is gone, or that its state cannot be known. */
 export function isConnectionLoss(thrown: unknown): boolean {
   return thrown instanceof Error && classify(unwrap(thrown)) === 'connection'
+}
+
+/** The SQLSTATE of the server's error underneath, if there is one. */
+export function sqlStateOf(error: unknown): string | undefined {
+  if (!isDataError(error)) return undefined
+  const { cause } = error
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
 }
 
 /** Drizzle wraps a driver's error, with all parameters in the message; the driver's own is inside. */
@@ -74,13 +121,19 @@ function unwrap(error: Error): ServerError {
 function classify(error: ServerError): ErrorCode | undefined {
   const state = error.code
   if (typeof state === 'string') {
+    // First, since EPIPE has five letters too.
+    if (DRIVER_CODE.test(state)) return 'connection'
     if (/^[0-9A-Z]{5}$/.test(state)) {
       return OWN_STATES[state] ?? STATES[state] ?? CLASSES[state.slice(0, 2)] ?? 'unexpected'
     }
-    if (DRIVER_CODE.test(state)) return 'connection'
   }
   return DRIVER_MESSAGES.test(error.message) ? 'connection' : undefined
 }
+
+const NOT_POOLED = '; if a pooler is between, connect with pooled: true'
+
+/** What a server says that was sent the prepared statements of somebody else. */
+const POOLER_ADVICE: Readonly<Record<string, string>> = { '26000': NOT_POOLED, '42P05': NOT_POOLED }
 
 function explain(code: ErrorCode, error: ServerError, constraint: string | undefined): string {
   const state = textOf(error.code) ?? ''
@@ -96,7 +149,7 @@ function explain(code: ErrorCode, error: ServerError, constraint: string | undef
     case 'connection':
       return `the connection was lost (${state || error.message}), so the outcome is unknown; repeat only what is safe to repeat`
     default:
-      return state ? `${error.message} (${state})` : error.message
+      return state ? `${error.message} (${state})${POOLER_ADVICE[state] ?? ''}` : error.message
   }
 }
 

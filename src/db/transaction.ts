@@ -1,5 +1,6 @@
 import type { Database } from './database.ts'
 import { isDataError } from './errors.ts'
+import { PoolExhausted } from './pool.ts'
 import { translateError } from './sqlstate.ts'
 
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
@@ -36,10 +37,15 @@ export async function transaction<Result>(
       return await db.transaction(work, characteristics)
     } catch (thrown) {
       const error = translateError(thrown, 'transaction')
-      if (nested || attempt >= attempts || !isDataError(error) || !error.retryable) throw error
+      if (nested || attempt >= attempts || !isWorthAnother(error)) throw error
       await pause(attempt)
     }
   }
+}
+
+/** Who found no free connection has waited for one already; inside `work`, it may be this transaction that holds it. */
+function isWorthAnother(error: unknown): boolean {
+  return isDataError(error) && error.retryable && !(error.cause instanceof PoolExhausted)
 }
 
 /** True for the handle of a transaction, where a failed statement undoes all that the caller did in it. */

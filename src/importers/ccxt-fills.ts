@@ -118,7 +118,7 @@ function readFee(trade: CcxtTrade, entry: Entry, fallback: string | undefined): 
 /** The fees of a trade: ccxt lists them all in `fees`, and a single one in `fee` as well. */
 function feesOf({ fee, fees }: CcxtTrade): { path: 'fee' | 'fees'; fees: readonly CcxtFee[] } {
   const listed = fees?.some(({ cost }) => cost !== undefined && cost !== null)
-  if (fees && listed && (fees.length > 1 || !fee)) return { path: 'fees', fees }
+  if (fees && listed) return { path: 'fees', fees }
   return { path: 'fee', fees: fee ? [fee] : [] }
 }
 

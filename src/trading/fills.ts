@@ -53,7 +53,7 @@ export interface ListFillGapsInput {
   readonly botId: string
   readonly limit?: number
   /** The last gap of the page before; the list goes on after it. */
-  readonly after?: Pick<FillGap, 'executedAt' | 'fillId'>
+  readonly after?: Pick<FillGap, 'executedAt' | 'fillId'> | undefined
 }
 
 const gapsStatement: PreparedStatement<FillGap, 'botId' | 'limit' | 'at' | 'id'> = sqlStatement(

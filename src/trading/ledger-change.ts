@@ -40,15 +40,15 @@ export interface LedgerChange {
 export type NewFill = Omit<
   Fill,
   'recordedAt' | 'realisedGross' | 'excessQuantity' | 'positionId' | 'openedPositionId'
-> & { readonly orderPurpose: string | null }
+> & { readonly exitReason: string | null }
 
-/** A new fill as the fold takes it. */
-export function toLedgerFill(fill: NewFill | ReplayFill): LedgerFill {
+/** A stored fill as the fold takes it. */
+export function toLedgerFill(fill: ReplayFill): LedgerFill {
   return { ...fill, exitReason: exitReasonOf(fill.orderPurpose) }
 }
 
 /** Only a stop or a target says why a position was left; `exit` says that it was. */
-function exitReasonOf(purpose: string | null): string | null {
+export function exitReasonOf(purpose: string | null): string | null {
   return purpose === 'stop_loss' || purpose === 'take_profit' ? purpose : null
 }
 
@@ -184,9 +184,11 @@ export function fillResultRow(botId: string, result: FillResult): Row {
   }
 }
 
+/** The row of a new fill. Written out, since it is made for every fill of a batch. */
 export function fillRow(fill: NewFill, result: FillResult): Row {
   return {
-    ...fillResultRow(fill.botId, result),
+    bot_id: fill.botId,
+    id: fill.id,
     order_id: fill.orderId,
     exchange_order_id: fill.exchangeOrderId,
     exchange: fill.exchange,
@@ -200,11 +202,20 @@ export function fillRow(fill: NewFill, result: FillResult): Row {
     quantity: fill.quantity.toFixed(),
     fee: fill.fee.toFixed(),
     fee_currency: fill.feeCurrency,
-    exchange_pnl: fill.exchangePnl?.toFixed() ?? null,
-    exchange_start_position: fill.exchangeStartPosition?.toFixed() ?? null,
+    exchange_pnl: textOrNull(fill.exchangePnl),
+    exchange_start_position: textOrNull(fill.exchangeStartPosition),
     executed_at: fill.executedAt,
     sequence: String(fill.sequence),
+    realised_gross: result.realisedGross.toFixed(),
+    excess_quantity: result.excessQuantity.toFixed(),
+    fee_in_settlement: textOrNull(result.feeInSettlement),
+    position_id: result.cycle?.id ?? null,
+    opened_position_id: result.openedCycle?.id ?? null,
   }
+}
+
+function textOrNull(amount: Decimal | null): string | null {
+  return amount === null ? null : amount.toFixed()
 }
 
 export function flowRow(flow: NewFunding, positionId: string | null): Row {

@@ -219,7 +219,7 @@ const readOne: PreparedStatement<
       and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}
     left join trading.orders o on o.bot_id = k.bot_id and o.id = ${slot('orderId')}::uuid
     left join trading.orders x on x.bot_id = k.bot_id and x.exchange = k.exchange
-      and x.exchange_order_id = ${slot('exchangeOrderId')}`,
+      and x.exchange_order_id = ${slot('exchangeOrderId')} and ${slot('orderId')}::uuid is null`,
   fields: { fillId: fills.id, orderId: fills.orderId, orderPurpose: sql`purpose`, ...ledgerFields },
 }))
 

@@ -83,6 +83,11 @@ const headPart = (slot: (part: Part) => SQL) => sql`
     returning head.bot_id, head.exchange, head.symbol, head.position_side),
   won as (select n from heads join moved using (bot_id, exchange, symbol, position_side))`
 
+// A replay takes back what the ledger said of an end that was none; the bot's own words stay, also those it says meanwhile.
+const EXIT_REASON = sql`case
+  when p.status <> 'open' and p.exit_reason in ('liquidation', 'stop_loss', 'take_profit') then excluded.exit_reason
+  else coalesce(p.exit_reason, excluded.exit_reason) end`
+
 const positionPart = (slot: (part: Part) => SQL, after: SQL) => sql`
   put_positions as (
     insert into trading.positions as p (${names(positionColumns)})
@@ -93,7 +98,7 @@ const positionPart = (slot: (part: Part) => SQL, after: SQL) => sql`
     set ${sql.join(
       DERIVED_POSITION.map((name) => sql`${identifier(name)} = excluded.${identifier(name)}`),
       sql`, `,
-    )}, exit_reason = coalesce(p.exit_reason, excluded.exit_reason), version = p.version + 1
+    )}, exit_reason = ${EXIT_REASON}, version = p.version + 1
     returning 1)`
 
 const lotPart = (slot: (part: Part) => SQL) => sql`
@@ -117,10 +122,15 @@ const fillPart = (slot: (part: Part) => SQL) => sql`
     select ${names(fillColumns, 'x.')} from ${rowsOf(slot('fills'), fillColumns, 'x')} where x.n in (${WON})
     returning 1)`
 
-const orderPart = (slot: (part: Part) => SQL) => sql`
+// A row can be changed once in a statement: an order that gets a fill leaves its position here.
+const LEAVE_GONE = sql`, position_id = case
+  when exists (select from gone where gone.bot_id = o.bot_id and gone.id = o.position_id) then null
+  else o.position_id end`
+
+const orderPart = (slot: (part: Part) => SQL, isReplay: boolean) => sql`
   put_orders as (
     update trading.orders o
-    set ${filledOrder}
+    set ${filledOrder}${isReplay ? LEAVE_GONE : sql``}
     from json_to_recordset(${slot('orders')}::json) as x(n integer, bot_id text, order_id uuid, quantity numeric,
       cost numeric, fee numeric, first_at timestamptz, last_at timestamptz)
     where x.n in (${WON}) and o.bot_id = x.bot_id and o.id = x.order_id
@@ -133,7 +143,10 @@ const replayPart = (slot: (part: Part) => SQL) => sql`
     where x.n in (${WON})),
   left_orders as (
     update trading.orders o set position_id = null from gone
-    where o.bot_id = gone.bot_id and o.position_id = gone.id returning 1),
+    where o.bot_id = gone.bot_id and o.position_id = gone.id and not exists (
+      select from json_to_recordset(${slot('orders')}::json) as x(n integer, bot_id text, order_id uuid)
+      where x.n in (${WON}) and x.bot_id = o.bot_id and x.order_id = o.id)
+    returning 1),
   gone_positions as (
     delete from trading.positions p using gone where p.bot_id = gone.bot_id and p.id = gone.id returning 1),
   fill_results as (

@@ -36,16 +36,16 @@ export async function recordOrder(db: Database, input: RecordOrderInput): Promis
 
 const INSERTED = [
   'botId',
+  'exchange',
+  'symbol',
+  'positionSide',
+  'clientOrderId',
+  'exchangeOrderId',
   'id',
   'parentId',
   'positionId',
   'decisionId',
-  'clientOrderId',
-  'exchange',
-  'exchangeOrderId',
-  'symbol',
   'side',
-  'positionSide',
   'type',
   'timeInForce',
   'quantity',
@@ -58,25 +58,27 @@ const INSERTED = [
   'status',
   'submittedAt',
   'closedAt',
+  'createdAt',
 ] as const satisfies (keyof CheckedOrder)[]
 
-type InsertSlot = (typeof INSERTED)[number] | 'createdAt'
+type InsertSlot = (typeof INSERTED)[number]
 type InsertStatement = PreparedStatement<Pick<Order, 'createdAt' | 'updatedAt'>, InsertSlot>
 
-/** All that the database adds to an order is its times; the rest of the row is what was sent. */
 function insertInto(slot: (value: InsertSlot) => SQL): SQL {
-  const columns = [...INSERTED, 'createdAt' as const].map((key) => sql.identifier(orders[key].name))
-  return sql`insert into trading.orders (${sql.join(columns, sql`, `)})
-    select ${sql.join(INSERTED.map(cast), sql`, `)}, coalesce(${cast('createdAt')}, now())`
-
-  function cast(key: InsertSlot): SQL {
-    return sql`${slot(key)}::${sql.raw(orders[key].getSQLType())}`
-  }
+  const columns = INSERTED.map((key) => sql.identifier(orders[key].name))
+  const values = INSERTED.map((key) => {
+    const value = sql`${slot(key)}::${sql.raw(orders[key].getSQLType())}`
+    return key === 'createdAt' ? sql`coalesce(${value}, now())` : value
+  })
+  return sql`insert into trading.orders (${sql.join(columns, sql`, `)}) select ${sql.join(values, sql`, `)}`
 }
+
+// All that the database adds to an order is its times; the rest of the row is what was sent.
+const insertFields = { createdAt: orders.createdAt, updatedAt: orders.updatedAt }
 
 const insertStatement: InsertStatement = sqlStatement('recordOrder', (slot) => ({
   query: sql`${insertInto(slot)} on conflict do nothing returning created_at, updated_at`,
-  fields: { createdAt: orders.createdAt, updatedAt: orders.updatedAt },
+  fields: insertFields,
 }))
 
 /** For an order that the exchange knows: fills may be waiting for it, or be on their way. */
@@ -88,7 +90,7 @@ const insertKnownStatement: InsertStatement = sqlStatement('recordOrder.known', 
       where not exists (${storedAs(slot)})`)})
     ${insertInto(slot)} where (select count(*) from moved) >= 0
     on conflict do nothing returning created_at, updated_at`,
-  fields: { createdAt: orders.createdAt, updatedAt: orders.updatedAt },
+  fields: insertFields,
 }))
 
 type KeySlot = 'botId' | 'clientOrderId' | 'exchange' | 'exchangeOrderId'

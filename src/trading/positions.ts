@@ -332,5 +332,11 @@ export async function calculatePositionPnl(
     contractSize: position.contractSize,
   })
   const { realisedGross, fees, funding, netPnl } = position
-  return { unrealisedPnl, realisedGross, fees, funding, totalPnl: netPnl && netPnl.plus(unrealisedPnl) }
+  return {
+    unrealisedPnl,
+    realisedGross,
+    fees,
+    funding,
+    totalPnl: netPnl === null ? null : netPnl.plus(unrealisedPnl),
+  }
 }

@@ -1,14 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
-import { DataError, isDataError } from '../db/errors.ts'
+import { DataError } from '../db/errors.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
-import { isTransaction, pause } from '../db/transaction.ts'
+import { ATTEMPTS, letOthersPass, storeUnlessOvertaken } from './contention.ts'
 import type { LedgerId } from './ledger.ts'
-import { linkFills } from './order-links.ts'
 import type { LedgerChange } from './ledger-change.ts'
 import { readLedgers, type StoredLedger, termsOf } from './ledger-read.ts'
-import { storeChanges } from './ledger-write.ts'
+import { linkFills } from './order-links.ts'
 import { isDifferent, replayChange } from './replay.ts'
 import { orders } from './schema/orders.ts'
 import { ledgerHeads } from './schema/positions.ts'
@@ -35,8 +34,6 @@ export interface RebuildReport {
   /** Empty when all that is stored is what a replay of the facts gives. */
   readonly differences: LedgerDifference[]
 }
-
-const ATTEMPTS = 50
 
 /**
  * Derives a bot's positions, lots, realised PnL and order figures from its fills and funding again, and stores what differs.
@@ -91,8 +88,8 @@ async function rebuildLedger(
     const wrongOrders = await countWrongOrders(db, id)
     if (!isDifferent(change) && wrongOrders === 0) return undefined
     const difference = differenceOf(id, change, wrongOrders)
-    if (dryRun || (await repair(db, ledger, change, wrongOrders > 0))) return difference
-    await pause(Math.min(attempt, 4))
+    if (dryRun || (await repair(db, ledger, change, wrongOrders > 0, attempt))) return difference
+    await letOthersPass(attempt)
   }
   throw new DataError(
     'transient',
@@ -120,14 +117,10 @@ async function repair(
   ledger: StoredLedger,
   change: LedgerChange,
   withOrders: boolean,
+  attempt: number,
 ): Promise<boolean> {
-  try {
-    const stored = await storeChanges(db, [change])
-    if (!stored.has(change)) return false
-  } catch (error) {
-    if (isDataError(error) && error.retryable && !isTransaction(db)) return false
-    throw error
-  }
+  const stored = await storeUnlessOvertaken(db, [change], attempt)
+  if (!stored.has(change)) return false
   if (!withOrders) return true
   const [moved] = await repairOrders.run(db, { ...keyNames(ledger.id), version: ledger.version + 1 })
   return moved !== undefined

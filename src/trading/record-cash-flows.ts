@@ -1,27 +1,26 @@
 import { and, eq, getTableColumns, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
-import { DataError, isDataError } from '../db/errors.ts'
+import { DataError } from '../db/errors.ts'
 import { many, one } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
-import { isTransaction, pause } from '../db/transaction.ts'
+import { isTransaction } from '../db/transaction.ts'
 import {
   type CheckedFlow,
   checkCashFlowInput,
   flowDifferences,
   type RecordCashFlowInput,
 } from './cash-flow-input.ts'
+import { ATTEMPTS, letOthersPass, storeUnlessOvertaken, wasOvertaken } from './contention.ts'
 import { hashOf, reportOf } from './fill-input.ts'
 import { LedgerFold, type LedgerId } from './ledger.ts'
 import { appendChange, flowRow, type LedgerChange } from './ledger-change.ts'
 import { insertColumns, recordset } from './ledger-columns.ts'
 import { columnsOf, readLedgers, type StoredLedger, termsOf } from './ledger-read.ts'
 import type { CashFlow } from './ledger-rows.ts'
-import { storeChanges } from './ledger-write.ts'
 import { replayChange } from './replay.ts'
 import { cashFlowConflicts, cashFlows } from './schema/fills.ts'
 
-const ATTEMPTS = 50
 const PART = 2_000
 
 export type CashFlowConflict = typeof cashFlowConflicts.$inferSelect
@@ -102,12 +101,13 @@ async function recordPart(db: Database, inputs: readonly RecordCashFlowInput[], 
         `the ledgers of these cash flows were changed by others ${ATTEMPTS} times`,
       )
     }
-    if (attempt > 2) await pause(Math.min(attempt - 2, 4))
+    if (attempt > 2) await letOthersPass(attempt - 2)
     const ledgers = await readLedgers(db, distinctLedgers(pending))
     const { fresh, twins } = await setKnownAside(db, pending, tally)
     const changes: LedgerChange[] = []
     for (const ledger of ledgers) changes.push(await changeOf(db, ledger, fundingOf(ledger, fresh)))
-    const stored = await storeTogether(db, changes)
+    const wanted = changes.filter((change) => change.flows.length > 0)
+    const stored = await storeUnlessOvertaken(db, wanted, attempt)
     for (const change of stored.keys()) tally.inserted += change.flows.length
     const plain = fresh.filter(({ flow }) => flow.kind !== 'funding')
     const inserted = await insertPlain(db, plain)
@@ -175,28 +175,16 @@ async function changeOf(
   return appendChange(ledger, terms, fold, ledger.open?.state.lots ?? [], [], funding)
 }
 
-async function storeTogether(
-  db: Database,
-  changes: readonly LedgerChange[],
-): Promise<Map<LedgerChange, Date>> {
-  const wanted = changes.filter((change) => change.flows.length > 0)
-  if (wanted.length === 0) return new Map()
-  try {
-    return await storeChanges(db, wanted)
-  } catch (error) {
-    if (isDataError(error) && error.retryable && !isTransaction(db)) return new Map()
-    throw error
-  }
-}
-
 const flowColumns = getTableColumns(cashFlows)
 
+// In the order of the key, so that two writers with the same flows wait for each other in one direction only.
 const insertStatement: PreparedStatement<{ id: string }, 'flows'> = sqlStatement(
   'recordCashFlows',
   (slot) => ({
     query: sql`
     insert into trading.cash_flows (${insertColumns(cashFlows)})
     select ${insertColumns(cashFlows, 'x.')} from ${recordset(slot('flows'), cashFlows, 'x')}
+    order by x.bot_id, x.exchange, x.kind, x.symbol, x.position_side, x.currency, x.exchange_flow_id
     on conflict (bot_id, exchange, kind, symbol, position_side, currency, exchange_flow_id) do nothing
     returning id`,
     fields: { id: cashFlows.id },
@@ -207,8 +195,13 @@ const insertStatement: PreparedStatement<{ id: string }, 'flows'> = sqlStatement
 async function insertPlain(db: Database, reports: readonly Report[]): Promise<Set<string>> {
   if (reports.length === 0) return new Set()
   const rows = reports.map(({ flow }) => ({ n: 0, ...flowRow(flow, null) }))
-  const inserted = await insertStatement.run(db, { flows: JSON.stringify(rows) })
-  return new Set(inserted.map(({ id }) => id))
+  try {
+    const inserted = await insertStatement.run(db, { flows: JSON.stringify(rows) })
+    return new Set(inserted.map(({ id }) => id))
+  } catch (error) {
+    if (wasOvertaken(error) && !isTransaction(db)) return new Set()
+    throw error
+  }
 }
 
 const knownStatement: PreparedStatement<CashFlow, 'keys'> = sqlStatement('recordCashFlows.known', (slot) => ({

@@ -1,12 +1,12 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
 import { ZERO } from '../db/decimal.ts'
-import { DataError, isDataError } from '../db/errors.ts'
-import { isTransaction, pause } from '../db/transaction.ts'
+import { DataError } from '../db/errors.ts'
+import { ATTEMPTS, letOthersPass, storeUnlessOvertaken } from './contention.ts'
 import { type FillConflict, keepFillConflict } from './fill-conflicts.ts'
 import { type CheckedFill, checkFillInput, differencesFrom, type RecordFillInput } from './fill-input.ts'
 import { type Cycle, LedgerFold, type LedgerId, type LedgerTerms } from './ledger.ts'
-import { appendChange, type LedgerChange, type NewFill, toLedgerFill } from './ledger-change.ts'
+import { appendChange, exitReasonOf, type LedgerChange, type NewFill } from './ledger-change.ts'
 import { compareLedgerOrder } from './ledger-order.ts'
 import {
   type OrderReference,
@@ -18,11 +18,7 @@ import {
   termsOf,
 } from './ledger-read.ts'
 import type { Fill } from './ledger-rows.ts'
-import { storeChanges } from './ledger-write.ts'
 import { replayChange } from './replay.ts'
-
-/** Tries before a ledger that others keep changing is given up. */
-const ATTEMPTS = 50
 
 /**
  * Stores one execution, brings its position, trade and order up to date, and returns it.
@@ -44,10 +40,10 @@ export async function recordFill(db: Database, input: RecordFillInput): Promise<
     const order = orderId === null ? undefined : { id: orderId, purpose: orderPurpose }
     const fresh = toNewFill(fill, terms, order)
     const change = await changeOf(db, ledger, terms, [fresh])
-    const recordedAt = (await storeTogether(db, [change])).get(change)
+    const recordedAt = (await storeUnlessOvertaken(db, [change], attempt)).get(change)
     if (recordedAt) return storedFill(fresh, change, recordedAt)
     if (attempt >= ATTEMPTS) throw contended(ledger.id)
-    await pause(Math.min(attempt, 4))
+    await letOthersPass(attempt)
   }
 }
 
@@ -146,32 +142,17 @@ async function recordPart(db: Database, inputs: readonly RecordFillInput[]): Pro
       const newFills = group.map(({ fill }) => toNewFill(fill, terms, orderOf(fill)))
       groups.set(await changeOf(db, ledger, terms, newFills), group)
     }
-    const stored = await storeTogether(db, [...groups.keys()])
+    const stored = await storeUnlessOvertaken(db, [...groups.keys()], attempt)
     const lost: Pending[] = []
     for (const [change, group] of groups) {
       if (stored.has(change)) result.inserted += group.length
       else lost.push(...group)
     }
     if (lost[0] && attempt >= ATTEMPTS) throw contended(ledgerIdOf(lost[0].fill))
-    if (lost.length > 0) await pause(Math.min(attempt, 4))
+    if (lost.length > 0) await letOthersPass(attempt)
     pending = [...lost, ...twins]
   }
   return result
-}
-
-/** Stores the changes; none of them when another writer was in the way of one, which the next attempt sorts out. */
-async function storeTogether(
-  db: Database,
-  changes: readonly LedgerChange[],
-): Promise<Map<LedgerChange, Date>> {
-  if (changes.length === 0) return new Map()
-  try {
-    return await storeChanges(db, changes)
-  } catch (error) {
-    // Rolled back for certain; inside a transaction of the caller's that is all of it, so there it must be told.
-    if (isDataError(error) && error.retryable && !isTransaction(db)) return new Map()
-    throw error
-  }
 }
 
 /**
@@ -223,12 +204,16 @@ async function resolveOrders(db: Database, pending: readonly Pending[]): Promise
   const orders = new Map<string, KnownOrder>()
   for (const order of await readNamedOrders(db, named)) {
     orders.set(JSON.stringify([order.botId, order.id]), order)
+    // Most orders have no id of the exchange yet, and most fills name none: that makes no fill one of theirs.
+    if (order.exchangeOrderId === null) continue
     orders.set(JSON.stringify([order.botId, order.exchange, order.exchangeOrderId]), order)
   }
-  return ({ botId, exchange, orderId, exchangeOrderId }) =>
-    orderId === null
-      ? orders.get(JSON.stringify([botId, exchange, exchangeOrderId]))
-      : orders.get(JSON.stringify([botId, orderId]))
+  return ({ botId, exchange, orderId, exchangeOrderId }) => {
+    if (orderId !== null) return orders.get(JSON.stringify([botId, orderId]))
+    return exchangeOrderId === null
+      ? undefined
+      : orders.get(JSON.stringify([botId, exchange, exchangeOrderId]))
+  }
 }
 
 function distinctLedgers(pending: readonly Pending[]): LedgerId[] {
@@ -274,7 +259,7 @@ function toNewFill(fill: CheckedFill, terms: LedgerTerms, order: KnownOrder | un
   return {
     ...fill,
     orderId: order?.id ?? null,
-    orderPurpose: order?.purpose ?? null,
+    exitReason: exitReasonOf(order?.purpose ?? null),
     feeCurrency: fill.feeCurrency ?? terms.instrument.settleCurrency,
   }
 }
@@ -291,7 +276,7 @@ async function changeOf(
   if (earliest && isLate(ledger, earliest)) return await replayChange(db, ledger, terms, inOrder, [])
   const open: Cycle | undefined = ledger.open && { ...ledger.open }
   const fold = new LedgerFold(terms, open)
-  for (const fill of inOrder) fold.addFill(toLedgerFill(fill))
+  for (const fill of inOrder) fold.addFill(fill)
   for (const cycle of fold.touched) cycle.id ??= uuidv7()
   return appendChange(ledger, terms, fold, ledger.open?.state.lots ?? [], inOrder, [])
 }
@@ -304,7 +289,7 @@ function isLate({ lastFill, lastFundingAt }: StoredLedger, fill: NewFill): boole
 /** The row of a fill as it was stored. */
 function storedFill(fill: NewFill, change: LedgerChange, recordedAt: Date): Fill {
   const result = change.results.get(fill.id)
-  const { orderPurpose: _, ...facts } = fill
+  const { exitReason: _, ...facts } = fill
   return {
     ...facts,
     feeInSettlement: result?.feeInSettlement ?? null,

@@ -12,6 +12,7 @@ import {
   sameAmount,
 } from './ledger.ts'
 import {
+  exitReasonOf,
   fillResultRow,
   fillRow,
   flowRow,
@@ -68,10 +69,7 @@ export async function replayChange(
     funding: await readFunding(db, id, from),
   }
   const fold = new LedgerFold(terms, undefined)
-  const feed = inOrder(fold, newFills.toSorted(compareLedgerOrder).map(toLedgerFill), [
-    ...stored.funding,
-    ...newFunding,
-  ])
+  const feed = inOrder(fold, newFills.toSorted(compareLedgerOrder), [...stored.funding, ...newFunding])
   for await (const page of readFillsInOrder(db, id, from)) {
     for (const fill of page) {
       stored.fills.set(fill.id, fill)
@@ -148,6 +146,11 @@ function differenceOf(replay: {
   const { botId } = id
   const known = new Map(stored.positions.map((position) => [position.id, position]))
   const cycles = [...fold.touched]
+  const lastFills = new Map([...stored.fills.values()].map((fill) => [fill.positionId, fill]))
+  for (const cycle of cycles) {
+    const before = known.get(idOf(cycle) ?? '')
+    if (before) cycle.exitReason = exitReasonAfter(cycle, before, lastFills.get(before.id))
+  }
   const changed = cycles.filter((cycle) => !isStoredAs(cycle, known.get(idOf(cycle) ?? ''), terms))
   const lots = cycles.map((cycle) =>
     lotChanges(botId, cycle.id, stored.lots.get(idOf(cycle) ?? '') ?? [], cycle.state.lots),
@@ -181,6 +184,14 @@ function differenceOf(replay: {
   }
 }
 
+/** Why a position was left: what the ledger said of it before gives way to what it says now, the bot's own words do not. */
+function exitReasonAfter(cycle: Cycle, before: Position, lastFill: ReplayFill | undefined): string | null {
+  const { exitReason, status } = before
+  const purpose = status === 'closed' ? exitReasonOf(lastFill?.orderPurpose ?? null) : null
+  const derived = status === 'liquidated' ? 'liquidation' : purpose
+  return exitReason === derived ? cycle.exitReason : (exitReason ?? cycle.exitReason)
+}
+
 /** True when the database holds of a cycle just what was derived. */
 function isStoredAs(cycle: Cycle, position: Position | undefined, { instrument }: LedgerTerms): boolean {
   if (!position) return false
@@ -206,6 +217,7 @@ function isStoredAs(cycle: Cycle, position: Position | undefined, { instrument }
     position.lotCount === state.lotCount &&
     position.openedAt.getTime() === state.openedAt.getTime() &&
     position.closedAt?.getTime() === cycle.closedAt?.getTime() &&
+    position.exitReason === cycle.exitReason &&
     sameFees(position.unvaluedFees, textByCurrency(state.unvaluedFees))
   )
 }

@@ -4,6 +4,7 @@ import { connect } from '../../src/db/connect.ts'
 import type { Connection } from '../../src/db/database.ts'
 import { checkHealth } from '../../src/db/health.ts'
 import { migrateFrom } from '../../src/db/migrate.ts'
+import { testServer } from '../database.ts'
 import {
   aMigration,
   createEmptyDatabase,
@@ -13,7 +14,7 @@ import {
   writeMigrations,
 } from './migration-fixtures.ts'
 
-const SERVER = process.env.TEST_DATABASE_URL ?? ''
+const SERVER = testServer().directUrl
 
 const FIRST = aMigration('0000_first', 1000, 'create schema app')
 const SECOND = aMigration('0001_second', 2000, 'create table app.b (n int)')

@@ -6,6 +6,7 @@ import type { DataError } from '../../src/db/errors.ts'
 import { applyMigrations, migrate, migrateFrom } from '../../src/db/migrate.ts'
 import { assertSchemaFits, compareRecords, getMigrationStatus } from '../../src/db/migration-status.ts'
 import { readMigrations } from '../../src/db/migrations.ts'
+import { testServer } from '../database.ts'
 import {
   aMigration,
   createEmptyDatabase,
@@ -18,7 +19,7 @@ import {
   writeMigrations,
 } from './migration-fixtures.ts'
 
-const SERVER = process.env.TEST_DATABASE_URL ?? ''
+const SERVER = testServer().directUrl
 
 const FIRST = aMigration('0000_first', 1000, 'create schema app', 'create table app.a (n int)')
 const SECOND = aMigration('0001_second', 2000, 'create table app.b (n int)', 'insert into app.b values (1)')

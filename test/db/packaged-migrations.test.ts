@@ -11,7 +11,7 @@ import { migrate } from '../../src/db/migrate.ts'
 import { PACKAGED_MIGRATIONS, readMigrations } from '../../src/db/migrations.ts'
 import { aMigration, createEmptyDatabase, dropDatabase, writeMigrations } from './migration-fixtures.ts'
 
-const SERVER = process.env.TEST_DATABASE_URL ?? ''
+const SERVER = testServer().directUrl
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 let url = ''

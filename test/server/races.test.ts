@@ -33,7 +33,7 @@ describe.each(['postgres', 'pg'] as const)('sixteen writers on one bot (%s)', (d
   test.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
     'end equal to one writer, none of them fails, and each fill counts once (round %i)',
     async (round) => {
-      const feed: FeedOptions = { botId: 'racer', symbols: SYMBOLS, fills: 400, payments: 60, seed: round }
+      const feed: FeedOptions = { botId: 'racer', symbols: SYMBOLS, fills: 240, payments: 36, seed: round }
       await using shared = await createDatabase({ driver })
       await prepareBot(shared.db, feed.botId, SYMBOLS)
       const children = PROCESSES.map(
@@ -109,10 +109,10 @@ describe.each(['postgres', 'pg'] as const)('two writers at the same moment (%s)'
   test('who report plain cash flows in opposite orders do not block each other', async () => {
     await using own = await createDatabase({ driver, poolSize: 8 })
     await prepareBot(own.db, 'racer', SYMBOLS)
-    const flows = flowFeed({ botId: 'racer', symbols: SYMBOLS, fills: 900, payments: 3_000, seed: 3 }).filter(
+    const flows = flowFeed({ botId: 'racer', symbols: SYMBOLS, fills: 900, payments: 900, seed: 3 }).filter(
       (flow) => flow.kind === 'deposit',
     )
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 4; round++) {
       const fresh = flows.map((flow) => ({ ...flow, exchangeFlowId: `${flow.exchangeFlowId}-${round}` }))
       const outcomes = await Promise.all(
         Array.from({ length: 8 }, (_, n) => recordCashFlows(own.db, n % 2 ? fresh : fresh.toReversed())),

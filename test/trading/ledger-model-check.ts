@@ -1,5 +1,7 @@
 import { expect } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { getBot } from '../../src/fleet/index.ts'
+import { getInstrument } from '../../src/market/index.ts'
 import { type CashFlow, listCashFlows, listOpenPositions, rebuildPositions } from '../../src/trading/index.ts'
 import { fillKey, type ModelCycle, type ModelFacts, replayModel } from '../model/ledger-model.ts'
 import { quotient, Rational } from '../model/rational.ts'
@@ -22,7 +24,9 @@ export async function expectModel(db: Database, ledgers: readonly RecordedLedger
     const open = stored.positions.filter(({ status }) => status === 'open')
     const bySymbol = open.sort((a, b) => (a.symbol < b.symbol ? -1 : 1))
     expect(await listOpenPositions(db, { botId })).toEqual(bySymbol)
-    expect(new Set(open.map(({ symbol, positionSide }) => `${symbol} ${positionSide}`)).size).toBe(open.length)
+    expect(new Set(open.map(({ symbol, positionSide }) => `${symbol} ${positionSide}`)).size).toBe(
+      open.length,
+    )
     const touched = own.filter(({ facts }) => facts.fills.length + facts.funding.length > 0)
     expect(await rebuildPositions(db, { botId, dryRun: true })).toEqual({
       ledgers: touched.length,
@@ -31,7 +35,11 @@ export async function expectModel(db: Database, ledgers: readonly RecordedLedger
   }
 }
 
-function expectLedger({ symbol, facts }: RecordedLedger, stored: StoredBot, flows: readonly CashFlow[]): void {
+function expectLedger(
+  { symbol, facts }: RecordedLedger,
+  stored: StoredBot,
+  flows: readonly CashFlow[],
+): void {
   const model = replayModel(facts)
   const own = <Row extends { readonly symbol: string }>(rows: readonly Row[]) =>
     rows.filter((row) => row.symbol === symbol)
@@ -43,10 +51,14 @@ function expectLedger({ symbol, facts }: RecordedLedger, stored: StoredBot, flow
     inOrder(model.cycles.map((cycle) => expectedCycle(cycle, facts))),
   )
   expect(inOrder(own(stored.trades).map(storedTrade))).toEqual(
-    inOrder(model.cycles.filter(({ closedAt }) => closedAt !== null).map((cycle) => expectedTrade(cycle, facts))),
+    inOrder(
+      model.cycles.filter(({ closedAt }) => closedAt !== null).map((cycle) => expectedTrade(cycle, facts)),
+    ),
   )
 
-  expect(new Map(fills.map((fill) => [fillKey(fill), text(fill.realisedGross)]))).toEqual(model.realisedByFill)
+  expect(new Map(fills.map((fill) => [fillKey(fill), text(fill.realisedGross)]))).toEqual(
+    model.realisedByFill,
+  )
   expect(new Map(fills.map((fill) => [fillKey(fill), text(fill.excessQuantity)]))).toEqual(model.excessByFill)
   expect(fills).toHaveLength(model.realisedByFill.size)
   expectLinks(positions, fills)
@@ -171,10 +183,12 @@ function expectLinks(positions: readonly StoredPosition[], fills: StoredBot['fil
   for (const { id, tradeId, fillCount, realisedGross } of positions) {
     const linked = fills.filter((fill) => fill.positionId === id || fill.openedPositionId === id)
     expect(linked).toHaveLength(fillCount)
-    expect(linked.map((fill) => [fill.exchange, fill.symbol, fill.side, fill.exchangeTradeId].join(':'))).toContain(
-      tradeId,
-    )
-    const gross = linked.filter((fill) => fill.positionId === id).map((fill) => exact(text(fill.realisedGross)))
+    expect(
+      linked.map((fill) => [fill.exchange, fill.symbol, fill.side, fill.exchangeTradeId].join(':')),
+    ).toContain(tradeId)
+    const gross = linked
+      .filter((fill) => fill.positionId === id)
+      .map((fill) => exact(text(fill.realisedGross)))
     expect(Rational.sum(gross).toText()).toBe(text(realisedGross))
   }
 }
@@ -198,9 +212,10 @@ function expectFunding(
 type TextOf<Row, Key extends keyof Row> = Record<Key, string | null>
 
 function textOf<Row, Key extends keyof Row>(row: Row, keys: readonly Key[]): TextOf<Row, Key> {
-  return Object.fromEntries(
-    keys.map((key) => [key, text(row[key] as Parameters<typeof text>[0])]),
-  ) as TextOf<Row, Key>
+  return Object.fromEntries(keys.map((key) => [key, text(row[key] as Parameters<typeof text>[0])])) as TextOf<
+    Row,
+    Key
+  >
 }
 
 function inOrder<T extends { readonly openedAt: number }>(rows: readonly T[]): T[] {
@@ -210,4 +225,44 @@ function inOrder<T extends { readonly openedAt: number }>(rows: readonly T[]): T
 
 function exact(amount: string | null): Rational {
   return Rational.parse(amount ?? '')
+}
+
+/** Fails unless what is stored of the bot is what the model makes of the bot's own stored facts. */
+export async function expectReplay(db: Database, botId: string): Promise<void> {
+  await expectModel(db, await readLedgers(db, botId))
+}
+
+/** The ledgers of a bot as the model takes them: its stored fills and funding, the terms they were recorded under. */
+async function readLedgers(db: Database, botId: string): Promise<RecordedLedger[]> {
+  const { costBasisMethod: method } = await getBot(db, { botId })
+  const { fills } = await readBot(db, botId)
+  const flows = (await listCashFlows(db, { botId, limit: 1_000 })).filter(({ kind }) => kind === 'funding')
+  const symbols = new Map([...fills, ...flows].map(({ exchange, symbol }) => [symbol, exchange]))
+  const ledgers = [...symbols].map(async ([symbol, exchange]) => {
+    const { contractSize, ...terms } = await getInstrument(db, { exchange, symbol })
+    const facts: ModelFacts = {
+      method,
+      instrument: { ...terms, contractSize: contractSize.toFixed() },
+      fills: fills
+        .filter((fill) => fill.symbol === symbol)
+        .map((fill) => ({
+          ...fill,
+          ...textOf(fill, ['feeInSettlement']),
+          price: fill.price.toFixed(),
+          quantity: fill.quantity.toFixed(),
+          fee: fill.fee.toFixed(),
+          executedAt: fill.executedAt.getTime(),
+          liquidation: fill.kind === 'liquidation',
+        })),
+      funding: flows
+        .filter((flow) => flow.symbol === symbol)
+        .map((flow) => ({
+          id: flow.exchangeFlowId,
+          amount: flow.amount.toFixed(),
+          at: flow.occurredAt.getTime(),
+        })),
+    }
+    return { botId, symbol, facts }
+  })
+  return await Promise.all(ledgers)
 }

@@ -18,6 +18,9 @@ import { expectModel, type RecordedLedger } from './ledger-model-check.ts'
 
 const RUNS: Record<EngineKind, number> = { postgres: 40, pg: 40, pglite: 40 }
 
+// Also for making a failure small, which is most of the time when there is one.
+const LIMIT_MS = 20_000
+
 /** A report on its way: of a fill or of a payment, for the ledger of that number. */
 type Report =
   | { readonly ledger: number; readonly fill: ModelFill }
@@ -61,7 +64,7 @@ describeEngines('the stored ledger', (open) => {
         await deliver(db, recorded, arrival, sizes)
         await expectModel(db, recorded)
       }),
-      { numRuns: RUNS[open.engine], verbose: 1 },
+      { numRuns: RUNS[open.engine], interruptAfterTimeLimit: LIMIT_MS, markInterruptAsFailure: false },
     )
   })
 })
@@ -102,7 +105,9 @@ async function deliverOne(
   if (!facts) return
   const model = replayModel({
     ...facts,
-    fills: arrived.flatMap((report) => (report.ledger === last.ledger && 'fill' in report ? report.fill : [])),
+    fills: arrived.flatMap((report) =>
+      report.ledger === last.ledger && 'fill' in report ? report.fill : [],
+    ),
     funding: [],
   })
   const key = fillKey(last.fill)
@@ -120,10 +125,18 @@ async function deliverTogether(
 ): Promise<void> {
   const fills = reports.filter((report) => 'fill' in report)
   const payments = reports.filter((report) => 'payment' in report)
-  expect(await recordFills(db, fills.map((report) => fillInput(ledgers, report)))).toEqual(outcome(fills, known))
-  expect(await recordCashFlows(db, payments.map((report) => flowInput(ledgers, report)))).toEqual(
-    outcome(payments, known),
-  )
+  expect(
+    await recordFills(
+      db,
+      fills.map((report) => fillInput(ledgers, report)),
+    ),
+  ).toEqual(outcome(fills, known))
+  expect(
+    await recordCashFlows(
+      db,
+      payments.map((report) => flowInput(ledgers, report)),
+    ),
+  ).toEqual(outcome(payments, known))
 }
 
 function outcome(reports: readonly Report[], known: ReadonlySet<string>) {
