@@ -159,7 +159,7 @@ CREATE TABLE trading.balances (
   CONSTRAINT balances_unrealised_pnl_check CHECK (((unrealised_pnl > '-Infinity'::numeric) AND (unrealised_pnl < 'Infinity'::numeric)))
 );
 
-CREATE INDEX balances_taken_at_idx ON trading.balances USING btree (bot_id, taken_at DESC NULLS LAST, id DESC NULLS LAST);
+CREATE INDEX balances_taken_at_idx ON trading.balances USING btree (bot_id, taken_at DESC, id DESC);
 CREATE TRIGGER balances_append_only BEFORE DELETE OR UPDATE ON trading.balances FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('trading.balances');
 CREATE TRIGGER balances_no_truncate BEFORE TRUNCATE ON trading.balances FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('trading.balances');
 
@@ -177,7 +177,7 @@ CREATE TABLE trading.cash_flow_conflicts (
   CONSTRAINT cash_flow_conflicts_report_check CHECK ((jsonb_typeof(report) = 'object'::text))
 );
 
-CREATE INDEX cash_flow_conflicts_reported_at_idx ON trading.cash_flow_conflicts USING btree (bot_id, reported_at DESC NULLS LAST, id DESC NULLS LAST);
+CREATE INDEX cash_flow_conflicts_reported_at_idx ON trading.cash_flow_conflicts USING btree (bot_id, reported_at DESC, id DESC);
 CREATE TRIGGER cash_flow_conflicts_append_only BEFORE DELETE OR UPDATE ON trading.cash_flow_conflicts FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('trading.cash_flow_conflicts');
 CREATE TRIGGER cash_flow_conflicts_no_truncate BEFORE TRUNCATE ON trading.cash_flow_conflicts FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('trading.cash_flow_conflicts');
 
@@ -209,7 +209,7 @@ CREATE TABLE trading.cash_flows (
 );
 
 CREATE INDEX cash_flows_funding_idx ON trading.cash_flows USING btree (bot_id, exchange, symbol, position_side, occurred_at) WHERE (kind = 'funding'::text);
-CREATE INDEX cash_flows_occurred_at_idx ON trading.cash_flows USING btree (bot_id, occurred_at DESC NULLS LAST, id DESC NULLS LAST);
+CREATE INDEX cash_flows_occurred_at_idx ON trading.cash_flows USING btree (bot_id, occurred_at DESC, id DESC);
 CREATE TRIGGER cash_flows_append_only BEFORE DELETE ON trading.cash_flows FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('trading.cash_flows');
 CREATE TRIGGER cash_flows_guard BEFORE UPDATE ON trading.cash_flows FOR EACH ROW EXECUTE FUNCTION trading.guard_cash_flow();
 CREATE TRIGGER cash_flows_no_truncate BEFORE TRUNCATE ON trading.cash_flows FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('trading.cash_flows');
@@ -228,7 +228,7 @@ CREATE TABLE trading.fill_conflicts (
   CONSTRAINT fill_conflicts_report_check CHECK ((jsonb_typeof(report) = 'object'::text))
 );
 
-CREATE INDEX fill_conflicts_reported_at_idx ON trading.fill_conflicts USING btree (bot_id, reported_at DESC NULLS LAST, id DESC NULLS LAST);
+CREATE INDEX fill_conflicts_reported_at_idx ON trading.fill_conflicts USING btree (bot_id, reported_at DESC, id DESC);
 CREATE TRIGGER fill_conflicts_append_only BEFORE DELETE OR UPDATE ON trading.fill_conflicts FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('trading.fill_conflicts');
 CREATE TRIGGER fill_conflicts_no_truncate BEFORE TRUNCATE ON trading.fill_conflicts FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('trading.fill_conflicts');
 
@@ -279,7 +279,7 @@ CREATE TABLE trading.fills (
   CONSTRAINT fills_symbol_check CHECK ((btrim(symbol) <> ''::text))
 );
 
-CREATE INDEX fills_executed_at_idx ON trading.fills USING btree (bot_id, executed_at DESC NULLS LAST, id DESC NULLS LAST);
+CREATE INDEX fills_executed_at_idx ON trading.fills USING btree (bot_id, executed_at DESC, id DESC);
 CREATE INDEX fills_ledger_idx ON trading.fills USING btree (bot_id, exchange, symbol, position_side, executed_at);
 CREATE INDEX fills_order_id_idx ON trading.fills USING btree (bot_id, order_id);
 CREATE INDEX fills_unlinked_idx ON trading.fills USING btree (bot_id, exchange, exchange_order_id) WHERE (order_id IS NULL);
@@ -376,8 +376,8 @@ CREATE TABLE trading.orders (
   CONSTRAINT orders_type_check CHECK ((type = ANY (ARRAY['market'::text, 'limit'::text, 'stop_market'::text, 'stop_limit'::text, 'take_profit_market'::text, 'take_profit_limit'::text, 'trailing_stop'::text])))
 );
 
-CREATE INDEX orders_created_at_idx ON trading.orders USING btree (bot_id, created_at DESC NULLS LAST, id DESC NULLS LAST);
-CREATE INDEX orders_open_idx ON trading.orders USING btree (bot_id, created_at DESC NULLS LAST, id DESC NULLS LAST) WHERE (status = ANY (ARRAY['pending'::text, 'submitted'::text, 'partially_filled'::text]));
+CREATE INDEX orders_created_at_idx ON trading.orders USING btree (bot_id, created_at DESC, id DESC);
+CREATE INDEX orders_open_idx ON trading.orders USING btree (bot_id, created_at DESC, id DESC) WHERE (status = ANY (ARRAY['pending'::text, 'submitted'::text, 'partially_filled'::text]));
 CREATE INDEX orders_position_id_idx ON trading.orders USING btree (bot_id, position_id) WHERE (position_id IS NOT NULL);
 CREATE TRIGGER orders_created AFTER INSERT ON trading.orders FOR EACH ROW EXECUTE FUNCTION trading.log_order_event();
 CREATE TRIGGER orders_guard BEFORE UPDATE ON trading.orders FOR EACH ROW EXECUTE FUNCTION trading.guard_order();
@@ -477,6 +477,7 @@ END) STORED,
   CONSTRAINT positions_pkey PRIMARY KEY (bot_id, id),
   CONSTRAINT positions_trade_id_key UNIQUE (bot_id, trade_id),
   CONSTRAINT positions_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT positions_closed_at_check CHECK ((((status = 'open'::text) = (closed_at IS NULL)) AND ((status = 'open'::text) = (quantity > (0)::numeric)))),
   CONSTRAINT positions_contract_size_check CHECK (((contract_size > (0)::numeric) AND (contract_size < 'Infinity'::numeric))),
   CONSTRAINT positions_cost_check CHECK (((cost > '-Infinity'::numeric) AND (cost < 'Infinity'::numeric))),
   CONSTRAINT positions_direction_check CHECK ((direction = ANY (ARRAY['long'::text, 'short'::text]))),
@@ -487,7 +488,6 @@ END) STORED,
   CONSTRAINT positions_liquidation_price_check CHECK (((liquidation_price >= (0)::numeric) AND (liquidation_price < 'Infinity'::numeric))),
   CONSTRAINT positions_margin_check CHECK (((margin >= (0)::numeric) AND (margin < 'Infinity'::numeric))),
   CONSTRAINT positions_mark_price_check CHECK (((mark_price > (0)::numeric) AND (mark_price < 'Infinity'::numeric))),
-  CONSTRAINT positions_open_check CHECK ((((status = 'open'::text) = (closed_at IS NULL)) AND ((status = 'open'::text) = (quantity > (0)::numeric)))),
   CONSTRAINT positions_peak_quantity_check CHECK (((peak_quantity > (0)::numeric) AND (peak_quantity < 'Infinity'::numeric))),
   CONSTRAINT positions_position_side_check CHECK ((position_side = ANY (ARRAY['net'::text, 'long'::text, 'short'::text]))),
   CONSTRAINT positions_quantity_check CHECK (((quantity >= (0)::numeric) AND (quantity < 'Infinity'::numeric))),
@@ -500,10 +500,10 @@ END) STORED,
   CONSTRAINT positions_unvalued_fees_check CHECK ((jsonb_typeof(unvalued_fees) = 'object'::text))
 );
 
-CREATE INDEX positions_closed_at_idx ON trading.positions USING btree (bot_id, closed_at DESC NULLS LAST, id DESC NULLS LAST) WHERE (closed_at IS NOT NULL);
+CREATE INDEX positions_closed_at_idx ON trading.positions USING btree (bot_id, closed_at DESC, id DESC) WHERE (closed_at IS NOT NULL);
 CREATE INDEX positions_ledger_idx ON trading.positions USING btree (bot_id, exchange, symbol, position_side, opened_at);
-CREATE INDEX positions_opened_at_idx ON trading.positions USING btree (bot_id, opened_at DESC NULLS LAST, id DESC NULLS LAST);
-CREATE INDEX positions_recent_idx ON trading.positions USING btree (closed_at DESC NULLS LAST) WHERE (closed_at IS NOT NULL);
+CREATE INDEX positions_opened_at_idx ON trading.positions USING btree (bot_id, opened_at DESC, id DESC);
+CREATE INDEX positions_recent_idx ON trading.positions USING btree (closed_at DESC) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX positions_open_key ON trading.positions USING btree (bot_id, exchange, symbol, position_side) WHERE (status = 'open'::text);
 CREATE TRIGGER positions_updated_at BEFORE UPDATE ON trading.positions FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
 

@@ -400,7 +400,7 @@ CREATE TABLE "trading"."positions" (
 	CONSTRAINT "positions_stop_loss_check" CHECK ("trading"."positions"."stop_loss" > 0 and "trading"."positions"."stop_loss" < 'Infinity'::numeric),
 	CONSTRAINT "positions_take_profit_check" CHECK ("trading"."positions"."take_profit" > 0 and "trading"."positions"."take_profit" < 'Infinity'::numeric),
 	CONSTRAINT "positions_trailing_distance_check" CHECK ("trading"."positions"."trailing_distance" > 0 and "trading"."positions"."trailing_distance" < 'Infinity'::numeric),
-	CONSTRAINT "positions_open_check" CHECK (("trading"."positions"."status" = 'open') = ("trading"."positions"."closed_at" is null) and ("trading"."positions"."status" = 'open') = ("trading"."positions"."quantity" > 0))
+	CONSTRAINT "positions_closed_at_check" CHECK (("trading"."positions"."status" = 'open') = ("trading"."positions"."closed_at" is null) and ("trading"."positions"."status" = 'open') = ("trading"."positions"."quantity" > 0))
 );
 --> statement-breakpoint
 ALTER TABLE "fleet"."bot_configurations" ADD CONSTRAINT "bot_configurations_bot_id_fkey" FOREIGN KEY ("bot_id") REFERENCES "fleet"."bots"("bot_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

@@ -22,6 +22,24 @@ function runDemo(...args: string[]): Promise<Outcome> {
   return runNode([tsx, 'examples/demo/index.ts', ...args], { cwd: built.directory })
 }
 
+/** Calls a function of the demo on each argument, and returns what each call threw. */
+async function probe(name: string, module: string, args: readonly unknown[]): Promise<string[]> {
+  const program = `
+    import { ${name} } from '${module}'
+    const outcomeOf = (arg) => { try { return JSON.stringify(${name}(arg)) } catch (error) { return String(error) } }
+    process.stdout.write(JSON.stringify(${JSON.stringify(args)}.map(outcomeOf)))`
+  const file = `examples/demo/probe-${name}.js`
+  writeFileSync(join(built.directory, file), program)
+  const tsx = join(ROOT, 'node_modules/tsx/dist/cli.mjs')
+  const { stdout, stderr } = await runNode([tsx, file], { cwd: built.directory })
+  expect(stderr).toBe('')
+  return JSON.parse(stdout)
+}
+
+function fileOf(what: string): string {
+  return `${what.replaceAll(' ', '-')}.csv`
+}
+
 function writeCsv(name: string, text: string): string {
   const folder = join(built.directory, 'prices')
   mkdirSync(folder, { recursive: true })
@@ -35,7 +53,7 @@ const TURNS = `volume,close,open,name,high,low,date
 1,100,100,a,101,99,2024-01-01
 1,101,100,b,102,99,2024-01-02
 1,100,101,c,102,99,2024-01-03
-1,92,100,d,101,91,2024-01-04
+1,90,100,d,101,89,2024-01-04
 1,91,90,e,93,89,2024-01-05
 1,93,92,f,94,91,2024-01-06
 1,86,88,g,89,85,2024-01-07
@@ -83,7 +101,7 @@ describe('the demo', () => {
     expect(stdout).toContain('Identity: holds exactly')
     expect(stdout).toContain('1 ledger: 0 differences')
     expect(stdout).toContain('2 closed trades: 1 won, 1 lost, 0 even (net)')
-    expect(stdout).toContain('1 crossovers and 1 stops; 1 flips, 2 partial exits')
+    expect(stdout).toContain('1 crossover and 1 stop; 1 flip, 2 partial exits')
     expect(stdout).toContain('short 571.37 TURNS since 2024-01-08')
 
     const orders = await listOrders(db, { botId })
@@ -134,7 +152,8 @@ describe('the demo', () => {
     expect(Number(crossovers) + Number(stops)).toBeGreaterThan(24)
     expect(Math.min(Number(flips), Number(parts))).toBeGreaterThan(0)
     // No colours and nothing written over where nobody is at a terminal; no line too wide for one.
-    expect(stdout).not.toMatch(/[\u001B\r]/)
+    expect(stdout).not.toContain('\u001B')
+    expect(stdout).not.toContain('\r')
     const widest = stdout.split('\n').map((line) => line.length)
     expect(Math.max(...widest)).toBeLessThanOrEqual(80)
   })
@@ -165,7 +184,7 @@ const HEAD = 'date,open,high,low,close,volume'
 const GOOD = '2024-01-01,10,12,9,11,5'
 
 describe('a file of candles that is wrong', () => {
-  test.concurrent.each([
+  const CASES = [
     ['has no such column', `date,open,high,low,volume\n`, 'line 1: there is no column close'],
     ['has a column twice', `${HEAD},open\n${GOOD},1\n`, 'line 1: column open is there twice'],
     ['is empty', '', 'is empty'],
@@ -182,15 +201,39 @@ describe('a file of candles that is wrong', () => {
     ['goes back in time', `${HEAD}\n${GOOD}\n2023-12-31,10,12,9,11,5`, 'line 3, column date: '],
     ['has no such day', `${HEAD}\n2023-02-29,10,12,9,11,5`, "column date: '2023-02-29' is no day"],
     ['has another date', `${HEAD}\n01/02/2023,10,12,9,11,5`, "column date: '01/02/2023' is neither"],
-    ['is too short', `${HEAD}\n${GOOD}`, 'has 1 candle, too few'],
     ['is not CSV', `${HEAD}\n"2024-01-01,10`, 'is not CSV'],
-  ])('%s: the message says where', async (what, text, message) => {
-    const file = writeCsv(`${what.replaceAll(' ', '-')}.csv`, text)
-    const { status, stdout, stderr } = await runDemo('--candles', file)
-    expect(stderr).toContain(`demo: ${file}`)
-    expect(stderr).toContain(message)
-    expect(stderr.trim().split('\n')).toHaveLength(1)
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  ] as const
+
+  // In one process, since each takes a second to start.
+  let messages: string[] = []
+  beforeAll(async () => {
+    const files = CASES.map(([what, text]) => writeCsv(fileOf(what), text))
+    messages = await probe('readCandles', './candles.ts', files)
+  })
+
+  test.each(CASES.map(([what, , message], index) => [what, message, index] as const))(
+    '%s: the message says where',
+    (what, message, index) => {
+      expect(messages[index]).toContain(`CandleError: prices/${fileOf(what)}`)
+      expect(messages[index]).toContain(message)
+      expect(messages[index]).not.toContain('\n')
+    },
+  )
+
+  test('ends the demo before it opens a database', async () => {
+    const file = writeCsv('bad.csv', `${HEAD}\n${GOOD}\n2024-01-02,10,12,9,abc,5`)
+    expect(await runDemo('--candles', file)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `demo: ${file}, line 3, column close: 'abc' is not a plain number such as 1455.22\n`,
+    })
+  })
+
+  test('is too short for the averages', async () => {
+    const file = writeCsv('short.csv', `${HEAD}\n${GOOD}`)
+    const { status, stderr } = await runDemo('--candles', file)
+    expect(status).toBe(1)
+    expect(stderr).toContain(`${file} has 1 candle, too few`)
   })
 
   test('is not there', async () => {
@@ -210,19 +253,32 @@ describe('a file of candles that is wrong', () => {
 })
 
 describe('the command line', () => {
-  test.concurrent.each([
-    [['--bogus'], "demo: Unknown option '--bogus'"],
-    [['--method', 'hifo'], "demo: --method 'hifo' is none of average, fifo, lifo"],
-    [['--slow', '20'], 'demo: --fast 20 must be smaller than --slow 20'],
-    [['--fast', '0'], "demo: --fast '0' is not a whole number"],
-    [['--database-url', 'mysql://x'], 'demo: --database-url must begin with postgres://'],
-    [['--database-url', 'postgres://x/y', '--directory', 'z'], 'demo: --database-url and --directory are'],
-    [['prices.csv'], "demo: Unexpected argument 'prices.csv'"],
-  ])('refuses %j with one line and the usage', async (args, message) => {
-    const { status, stdout, stderr } = await runDemo(...args)
+  const CASES = [
+    [['--method', 'hifo'], "--method 'hifo' is none of average, fifo, lifo"],
+    [['--slow', '20'], '--fast 20 must be smaller than --slow 20'],
+    [['--fast', '0'], "--fast '0' is not a whole number"],
+    [['--database-url', 'mysql://x'], '--database-url must begin with postgres://'],
+    [['--database-url', 'postgres://x/y', '--directory', 'z'], '--database-url and --directory are'],
+    [['--candles', ''], '--candles is empty'],
+    [['--candles'], "Option '--candles <value>' argument missing"],
+    [['prices.csv'], "Unexpected argument 'prices.csv'"],
+  ] as const
+
+  test('refuses what makes no sense, and says what', async () => {
+    const messages = await probe(
+      'readOptions',
+      './options.ts',
+      CASES.map(([args]) => args),
+    )
+    for (const [index, [, message]] of CASES.entries()) {
+      expect(messages[index]).toContain(`UsageError: ${message}`)
+    }
+  })
+
+  test('refuses an unknown option with one line and the usage', async () => {
+    const { status, stdout, stderr } = await runDemo('--bogus')
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-    expect(stderr.split('\n')[0]).toContain(message)
-    expect(stderr.split('\n').slice(1, 3)).toEqual(['', 'Usage: npm run demo -- [options]'])
+    expect(stderr).toMatch(/^demo: Unknown option '--bogus'\n\nUsage: npm run demo -- \[options\]\n/)
   })
 
   test('explains itself with --help', async () => {

@@ -24,8 +24,10 @@ export async function buildPackage(): Promise<BuiltPackage> {
     ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(directory, 'dist')],
     directory,
   )
-  if (built.status !== 0) throw new Error(`the package does not compile:\n${built.stdout}${built.stderr}`)
-  return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) }
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  if (built.status === 0) return { directory, [Symbol.dispose]: remove }
+  remove()
+  throw new Error(`the package does not compile:\n${built.stdout}${built.stderr}`)
 }
 
 /** Type checks files of a directory as a user's own strict project. Returns what the compiler said; empty if nothing. */

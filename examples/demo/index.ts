@@ -132,9 +132,18 @@ async function open({ databaseUrl: url, directory }: DemoOptions): Promise<Conne
   }
   // Given too, so that no other server from the environment is migrated in its place.
   const target = /[?&]pgbouncer=true/.test(url) ? { url } : { url, directUrl: url }
-  await migrate(target)
-  return await connect({ ...target, applicationName: 'tradeblotter-demo' })
+  try {
+    await migrate(target)
+    return await connect({ ...target, applicationName: 'tradeblotter-demo' })
+  } catch (error) {
+    if (!isDataError(error) || error.code !== 'connection') throw error
+    const cause = error.cause instanceof Error ? error.cause.message : error.message
+    throw new ServerError(`the server ${withoutSecrets(url)} cannot be used: ${cause}`)
+  }
 }
+
+/** A server that was named and cannot be used. */
+class ServerError extends Error {}
 
 /** Tells the database who trades and what. Both calls can be repeated, so a bot makes them whenever it starts. */
 async function enrol(db: Connection, { method }: DemoOptions, market: Market): Promise<void> {
@@ -217,7 +226,7 @@ try {
     process.stderr.write(`demo: ${error.message}\n\n${USAGE}\n`)
     process.exitCode = 2
   } else {
-    const isExpected = error instanceof CandleError || isDataError(error)
+    const isExpected = error instanceof CandleError || error instanceof ServerError || isDataError(error)
     const text = error instanceof Error ? (isExpected ? error.message : error.stack) : String(error)
     process.stderr.write(`demo: ${text}\n`)
     process.exitCode = 1

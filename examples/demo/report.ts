@@ -102,7 +102,8 @@ export function printResult(books: Books, { currency, initialEquity }: Market): 
   )
   const endedBy = (reason: string) => trades.filter(({ exitReason }) => exitReason === reason).length
   print(
-    `  ended by ${endedBy('crossover')} crossovers and ${endedBy('stop')} stops; ${flips} flips, ${countOf(partialExits, 'partial exit')}`,
+    `  ended by ${countOf(endedBy('crossover'), 'crossover')} and ${countOf(endedBy('stop'), 'stop')}; ` +
+      `${countOf(flips, 'flip')}, ${countOf(partialExits, 'partial exit')}`,
   )
   if (wins.length > 0) print(`  Average win   ${average(wins)}, best ${money(Decimal.max(...wins))}`)
   if (losses.length > 0) print(`  Average loss  ${average(losses)}, worst ${money(Decimal.min(...losses))}`)

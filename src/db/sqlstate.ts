@@ -17,6 +17,8 @@ const STATES: Readonly<Record<string, ErrorCode>> = {
   '55P03': 'transient',
   '57014': 'transient',
   '25P03': 'connection',
+  // Whether the statement completed is unknown, unlike all else of its class.
+  '40003': 'connection',
 }
 
 const CLASSES: Readonly<Record<string, ErrorCode>> = {

@@ -1,7 +1,6 @@
 import type { Database } from './database.ts'
 import { isDataError } from './errors.ts'
 import { PoolExhausted } from './pool.ts'
-import { translateError } from './sqlstate.ts'
 
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
 
@@ -35,8 +34,8 @@ export async function transaction<Result>(
   for (let attempt = 1; ; attempt++) {
     try {
       return await db.transaction(work, characteristics)
-    } catch (thrown) {
-      const error = translateError(thrown, 'transaction')
+    } catch (error) {
+      // The session has translated its own errors. Whatever else `work` threw is not looked into: it may well have a code.
       if (nested || attempt >= attempts || !isWorthAnother(error)) throw error
       await pause(attempt)
     }

@@ -117,6 +117,13 @@ function readExchangePositions(positions: readonly ExchangePosition[]): Map<stri
       entryPrice:
         position.entryPrice === undefined ? null : toPositive(position.entryPrice, field('entryPrice')),
     }
+    if (entry.positionSide !== 'net' && entry.positionSide !== direction && !quantity.isZero()) {
+      throw new DataError(
+        'invalid_input',
+        `${field('direction')} '${direction}' cannot be held on the ${entry.positionSide} side`,
+        { field: field('direction') },
+      )
+    }
     const key = keyOf(entry)
     if (held.has(key)) {
       throw new DataError('invalid_input', `${field('symbol')} '${entry.symbol}' is listed twice`, {
@@ -165,14 +172,17 @@ function repairsOf(
   const turns = !ourQuantity.isZero() && !exchangeQuantity.isZero() && ourQuantity.s !== exchangeQuantity.s
   if (turns && position) {
     return [
-      repairFill(base, comparison, ourQuantity.neg(), givenUpAt(position)),
-      repairFill(base, comparison, exchangeQuantity, takenAt(comparison, undefined)),
+      repairFill(base, comparison, ourQuantity.neg(), givenUpAt(position), LAST - 1n),
+      repairFill(base, comparison, exchangeQuantity, takenAt(comparison, undefined), LAST),
     ]
   }
   const grows = exchangeQuantity.abs().gt(ourQuantity.abs())
   const price = grows || !position ? takenAt(comparison, position) : givenUpAt(position)
-  return [repairFill(base, comparison, missingQuantity, price)]
+  return [repairFill(base, comparison, missingQuantity, price, LAST)]
 }
+
+// A repair answers to all that the exchange had counted: it comes after every other fill of its millisecond.
+const LAST = 2n ** 63n - 1n
 
 /** A price that a fill can carry. */
 const PRICE_SCALE = 18
@@ -203,6 +213,7 @@ function repairFill(
   { symbol, positionSide, ourQuantity, exchangeQuantity }: PositionComparison,
   change: Decimal,
   price: Decimal,
+  sequence: bigint,
 ): RecordFillInput {
   const content = [
     exchange,
@@ -221,6 +232,7 @@ function repairFill(
     quantity: change.abs(),
     price,
     executedAt: at,
+    sequence,
     kind: 'adjustment',
     exchangeTradeId: `reconcile:${hashOf([...content, change.toFixed()])}`,
   }

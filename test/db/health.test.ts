@@ -134,7 +134,7 @@ test('a pool whose connections are all taken is reported with its figures', asyn
 test('a role that may not see the migrations is told so, and what was learned before is kept', async () => {
   const own = new URL(url)
   own.username = `blind_${own.pathname.slice(1)}`
-  await runSql(url, `create role ${own.username} login`)
+  await runSql(url, `create role ${own.username} login password '${own.password}'`)
   try {
     const health = await checkHealth(await openDatabase(own.toString()), {}, writeMigrations([FIRST]))
     expect(health).toMatchObject({ ok: false, pendingMigrations: null, error: { code: 'config' } })

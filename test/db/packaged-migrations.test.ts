@@ -9,6 +9,7 @@ import { connect } from '../../src/db/connect.ts'
 import { checkHealth } from '../../src/db/health.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { PACKAGED_MIGRATIONS, readMigrations } from '../../src/db/migrations.ts'
+import { testServer } from '../database.ts'
 import { aMigration, createEmptyDatabase, dropDatabase, writeMigrations } from './migration-fixtures.ts'
 
 const SERVER = testServer().directUrl

@@ -224,7 +224,7 @@ export const cashFlows = trading.table(
       flow.currency,
       flow.exchangeFlowId,
     ),
-    // Serves the replay of a ledger with its funding.
+    // Serves recordCashFlow and rebuildPositions: the funding of one ledger in order.
     index('cash_flows_funding_idx')
       .on(flow.botId, flow.exchange, flow.symbol, flow.positionSide, flow.occurredAt)
       .where(sql`${flow.kind} = 'funding'`),

@@ -151,6 +151,7 @@ export const positions = trading.table(
     maxAdverseExcursion: quotient('max_adverse_excursion'),
     maxFavourableExcursion: quotient('max_favourable_excursion'),
     leverage: decimal('leverage'),
+    /** What the exchange holds for it, in settlement currency. */
     margin: decimal('margin'),
     liquidationPrice: decimal('liquidation_price'),
     stopLoss: decimal('stop_loss'),
@@ -181,7 +182,7 @@ export const positions = trading.table(
     uniqueIndex('positions_open_key')
       .on(position.botId, position.exchange, position.symbol, position.positionSide)
       .where(eq(position.status, sql`'open'`)),
-    // Serves the replay of a late fill: the cycles of one ledger by the time they were opened.
+    // Serves recordFill when a fill comes late: the cycles of one ledger by the time they were opened.
     index('positions_ledger_idx').on(
       position.botId,
       position.exchange,
@@ -225,7 +226,7 @@ export const positions = trading.table(
     check('positions_trailing_distance_check', isPositive(position.trailingDistance)),
     // An open position holds something and has not ended; an ended one holds nothing.
     check(
-      'positions_open_check',
+      'positions_closed_at_check',
       sql`(${position.status} = 'open') = (${position.closedAt} is null) and (${position.status} = 'open') = (${position.quantity} > 0)`,
     ),
   ],
