@@ -353,7 +353,7 @@ CREATE TABLE trading.orders (
   updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
   CONSTRAINT orders_pkey PRIMARY KEY (bot_id, id),
   CONSTRAINT orders_client_order_id_key UNIQUE (bot_id, client_order_id),
-  CONSTRAINT orders_exchange_order_id_key UNIQUE (bot_id, exchange, exchange_order_id),
+  CONSTRAINT orders_exchange_order_id_key UNIQUE (bot_id, exchange, symbol, exchange_order_id),
   CONSTRAINT orders_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
   CONSTRAINT orders_parent_id_fkey FOREIGN KEY (bot_id, parent_id) REFERENCES trading.orders(bot_id, id),
   CONSTRAINT orders_position_id_fkey FOREIGN KEY (bot_id, position_id) REFERENCES trading.positions(bot_id, id),
@@ -587,7 +587,9 @@ CREATE OR REPLACE FUNCTION trading.log_order_event()
 AS $function$
 BEGIN
   INSERT INTO trading.order_events (bot_id, order_id, from_status, to_status, reason)
-  VALUES (NEW.bot_id, NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.status END, NEW.status, NEW.last_error);
+  VALUES (NEW.bot_id, NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.status END, NEW.status,
+    -- The error of an earlier try is no reason for a fill.
+    CASE WHEN NEW.status IN ('cancelled', 'rejected', 'expired') THEN NEW.last_error END);
   RETURN NULL;
 END $function$;
 

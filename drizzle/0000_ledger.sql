@@ -278,7 +278,7 @@ CREATE TABLE "trading"."orders" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "orders_pkey" PRIMARY KEY("bot_id","id"),
 	CONSTRAINT "orders_client_order_id_key" UNIQUE("bot_id","client_order_id"),
-	CONSTRAINT "orders_exchange_order_id_key" UNIQUE("bot_id","exchange","exchange_order_id"),
+	CONSTRAINT "orders_exchange_order_id_key" UNIQUE("bot_id","exchange","symbol","exchange_order_id"),
 	CONSTRAINT "orders_client_order_id_check" CHECK (btrim("trading"."orders"."client_order_id") <> ''),
 	CONSTRAINT "orders_exchange_check" CHECK (btrim("trading"."orders"."exchange") <> ''),
 	CONSTRAINT "orders_symbol_check" CHECK (btrim("trading"."orders"."symbol") <> ''),

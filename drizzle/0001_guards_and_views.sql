@@ -127,7 +127,9 @@ CREATE TRIGGER orders_guard BEFORE UPDATE ON trading.orders FOR EACH ROW EXECUTE
 CREATE FUNCTION trading.log_order_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO trading.order_events (bot_id, order_id, from_status, to_status, reason)
-  VALUES (NEW.bot_id, NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.status END, NEW.status, NEW.last_error);
+  VALUES (NEW.bot_id, NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.status END, NEW.status,
+    -- The error of an earlier try is no reason for a fill.
+    CASE WHEN NEW.status IN ('cancelled', 'rejected', 'expired') THEN NEW.last_error END);
   RETURN NULL;
 END $$;
 --> statement-breakpoint

@@ -121,6 +121,7 @@ export function openPgLink(options: PgLinkOptions): Link {
 }
 
 const CANCEL_REQUEST = 80_877_102
+const CANCEL_MS = 5_000
 
 /**
  * Asks the server to stop what runs on this connection, as the protocol has it: on a connection of its own, never encrypted,
@@ -137,5 +138,7 @@ function requestCancel(client: Client): void {
   const socket = openSocket(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port })
   // Whether it arrived shows on the connection itself.
   socket.on('error', () => socket.destroy())
-  socket.end(message)
+  socket.setTimeout(CANCEL_MS, () => socket.destroy())
+  // The other end closes when it has dealt with it: PgBouncer 1.18 dies of a request whose sender has closed already.
+  socket.write(message)
 }

@@ -34,7 +34,7 @@ const CLASSES: Readonly<Record<string, ErrorCode>> = {
 
 const DRIVER_CODE = /^(?:E[A-Z]{3,}|CONNECT_TIMEOUT|CONNECTION_[A-Z_]+)$/
 const DRIVER_MESSAGES =
-  /connection terminated|client has encountered a connection error|client was closed|query read timeout/i
+  /connection terminated|client has encountered a connection error|client was closed|^timeout expired$/i
 
 interface ServerError extends Error {
   readonly code?: unknown

@@ -218,7 +218,7 @@ const readOne: PreparedStatement<
     left join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
       and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}
     left join trading.orders o on o.bot_id = k.bot_id and o.id = ${slot('orderId')}::uuid
-    left join trading.orders x on x.bot_id = k.bot_id and x.exchange = k.exchange
+    left join trading.orders x on x.bot_id = k.bot_id and x.exchange = k.exchange and x.symbol = k.symbol
       and x.exchange_order_id = ${slot('exchangeOrderId')} and ${slot('orderId')}::uuid is null`,
   fields: { fillId: fills.id, orderId: fills.orderId, orderPurpose: sql`purpose`, ...ledgerFields },
 }))
@@ -313,22 +313,23 @@ export function readKnownFills(
 }
 
 const readOrders: PreparedStatement<
-  { botId: string; id: string; exchange: string; exchangeOrderId: string | null; purpose: string | null },
+  OrderReference & { readonly id: string; readonly purpose: string | null },
   'keys'
 > = sqlStatement('recordFills.orders', (slot) => ({
   query: sql`
-    select o.bot_id, o.id, o.exchange, o.exchange_order_id, o.purpose
+    select o.bot_id, o.id, o.exchange, o.symbol, o.exchange_order_id, o.purpose
     from json_to_recordset(${slot('keys')}::json) as k(bot_id text, id uuid)
     join trading.orders o on o.bot_id = k.bot_id and o.id = k.id
     union
-    select o.bot_id, o.id, o.exchange, o.exchange_order_id, o.purpose
-    from json_to_recordset(${slot('keys')}::json) as k(bot_id text, exchange text, exchange_order_id text)
-    join trading.orders o on o.bot_id = k.bot_id and o.exchange = k.exchange
+    select o.bot_id, o.id, o.exchange, o.symbol, o.exchange_order_id, o.purpose
+    from json_to_recordset(${slot('keys')}::json) as k(bot_id text, exchange text, symbol text, exchange_order_id text)
+    join trading.orders o on o.bot_id = k.bot_id and o.exchange = k.exchange and o.symbol = k.symbol
       and o.exchange_order_id = k.exchange_order_id`,
   fields: {
     botId: fills.botId,
     id: fills.id,
     exchange: fills.exchange,
+    symbol: fills.symbol,
     exchangeOrderId: fills.exchangeOrderId,
     purpose: sql`purpose`,
   },
@@ -337,6 +338,7 @@ const readOrders: PreparedStatement<
 export interface OrderReference {
   readonly botId: string
   readonly exchange: string
+  readonly symbol: string
   readonly orderId: string | null
   readonly exchangeOrderId: string | null
 }
@@ -347,6 +349,7 @@ export function readNamedOrders(db: Database, references: readonly OrderReferenc
     bot_id: reference.botId,
     id: reference.orderId,
     exchange: reference.exchange,
+    symbol: reference.symbol,
     exchange_order_id: reference.exchangeOrderId,
   }))
   return readOrders.run(db, { keys: JSON.stringify(keys) })

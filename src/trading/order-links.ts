@@ -3,6 +3,7 @@ import { toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { toUuid } from './fill-input.ts'
+import { filledOrder } from './ledger-columns.ts'
 import { columnsOf } from './ledger-read.ts'
 import type { Order } from './order-input.ts'
 import { orders } from './schema/orders.ts'
@@ -54,12 +55,7 @@ const linkStatement = (name: string, ofOrders: (slot: (value: 'botId' | 'orderId
                 > (f.sequence, octet_length(f.exchange_trade_id), f.exchange_trade_id collate "C", f.side))
         returning 1)
       update trading.orders o
-      set filled_quantity = o.filled_quantity + x.quantity, filled_cost = o.filled_cost + x.cost, fee = o.fee + x.fee,
-        status = case when o.status not in ('pending', 'submitted', 'partially_filled') then o.status
-          when o.filled_quantity + x.quantity >= o.quantity then 'filled' else 'partially_filled' end,
-        submitted_at = coalesce(o.submitted_at, x.first_at),
-        closed_at = case when o.status in ('pending', 'submitted', 'partially_filled')
-          and o.filled_quantity + x.quantity >= o.quantity then x.last_at else o.closed_at end
+      set ${filledOrder}
       from (
         select bot_id, order_id, sum(quantity) as quantity, sum(price * quantity) as cost,
           sum(coalesce(fee_in_settlement, 0)) as fee, min(executed_at) as first_at, max(executed_at) as last_at

@@ -63,9 +63,8 @@ export async function findOrderByClientId(
   return only('findOrderByClientId', rows)
 }
 
-const byExchangeOrderId: PreparedStatement<Order, 'botId' | 'exchange' | 'exchangeOrderId'> = selectStatement(
-  'findOrderByExchangeId',
-  (slot) =>
+const byExchangeOrderId: PreparedStatement<Order, 'botId' | 'exchange' | 'symbol' | 'exchangeOrderId'> =
+  selectStatement('findOrderByExchangeId', (slot) =>
     new QueryBuilder()
       .select()
       .from(orders)
@@ -73,19 +72,26 @@ const byExchangeOrderId: PreparedStatement<Order, 'botId' | 'exchange' | 'exchan
         and(
           eq(orders.botId, slot('botId')),
           eq(orders.exchange, slot('exchange')),
+          eq(orders.symbol, slot('symbol')),
           eq(orders.exchangeOrderId, slot('exchangeOrderId')),
         ),
       ),
-)
+  )
 
-/** Returns the order that the exchange knows by this id, or undefined. */
+/** Returns the order that the exchange knows by this id, or undefined. Some exchanges number orders per symbol. */
 export async function findOrderByExchangeId(
   db: Database,
-  input: { readonly botId: string; readonly exchange: string; readonly exchangeOrderId: string },
+  input: {
+    readonly botId: string
+    readonly exchange: string
+    readonly symbol: string
+    readonly exchangeOrderId: string
+  },
 ): Promise<Order | undefined> {
   const rows = await byExchangeOrderId.run(db, {
     botId: toName(input.botId, 'botId'),
     exchange: toName(input.exchange, 'exchange'),
+    symbol: toName(input.symbol, 'symbol'),
     exchangeOrderId: toName(input.exchangeOrderId, 'exchangeOrderId'),
   })
   return only('findOrderByExchangeId', rows)

@@ -93,14 +93,14 @@ const insertKnownStatement: InsertStatement = sqlStatement('recordOrder.known', 
   fields: insertFields,
 }))
 
-type KeySlot = 'botId' | 'clientOrderId' | 'exchange' | 'exchangeOrderId'
+type KeySlot = 'botId' | 'clientOrderId' | 'exchange' | 'symbol' | 'exchangeOrderId'
 
 /** The orders that have one of the keys of a report: none or one, or two if it confuses them. */
 function storedAs(slot: (value: KeySlot) => SQL): SQL {
   return sql`
     select ${orderList} from trading.orders o
     where o.bot_id = ${slot('botId')} and (o.client_order_id = ${slot('clientOrderId')}
-      or (o.exchange = ${slot('exchange')} and o.exchange_order_id = ${slot('exchangeOrderId')}))`
+      or (o.exchange = ${slot('exchange')} and o.symbol = ${slot('symbol')} and o.exchange_order_id = ${slot('exchangeOrderId')}))`
 }
 
 const readStatement: PreparedStatement<Order, KeySlot> = sqlStatement('recordOrder.read', (slot) => ({
@@ -133,8 +133,8 @@ async function insertOrder(db: Database, order: CheckedOrder): Promise<Order | u
 
 /** Compares a report with the order stored under its key, and takes in what is new in it. */
 async function takeReport(db: Database, report: CheckedOrder, input: RecordOrderInput): Promise<Order> {
-  const { botId, clientOrderId, exchange, exchangeOrderId } = report
-  const rows = await readStatement.run(db, { botId, clientOrderId, exchange, exchangeOrderId })
+  const { botId, clientOrderId, exchange, symbol, exchangeOrderId } = report
+  const rows = await readStatement.run(db, { botId, clientOrderId, exchange, symbol, exchangeOrderId })
   const stored = theOneMeant(rows, report, input)
   const differs = differencesFromOrder(stored, report, input)
   if (differs.length > 0) {
@@ -164,7 +164,10 @@ async function takeReport(db: Database, report: CheckedOrder, input: RecordOrder
 function theOneMeant(rows: readonly Order[], report: CheckedOrder, input: RecordOrderInput): Order {
   const byClient = rows.find((row) => row.clientOrderId === report.clientOrderId)
   const byExchange = rows.find(
-    (row) => row.exchange === report.exchange && row.exchangeOrderId === report.exchangeOrderId,
+    (row) =>
+      row.exchange === report.exchange &&
+      row.symbol === report.symbol &&
+      row.exchangeOrderId === report.exchangeOrderId,
   )
   const isOther = byExchange && byExchange !== byClient && input.clientOrderId !== undefined
   if (isOther && report.exchangeOrderId !== null) {

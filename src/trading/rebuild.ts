@@ -61,7 +61,8 @@ const ledgersStatement: PreparedStatement<LedgerId, 'botId'> = sqlStatement(
   (slot) => ({
     query: sql`
     select h.bot_id, h.exchange, h.symbol, h.position_side from trading.ledger_heads h
-    where h.bot_id = ${slot('botId')} order by h.exchange, h.symbol, h.position_side`,
+    where h.bot_id = ${slot('botId')} and (h.last_executed_at is not null or h.last_funding_at is not null)
+    order by h.exchange, h.symbol, h.position_side`,
     fields: {
       botId: ledgerHeads.botId,
       exchange: ledgerHeads.exchange,

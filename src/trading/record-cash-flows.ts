@@ -107,11 +107,12 @@ async function recordPart(db: Database, inputs: readonly RecordCashFlowInput[], 
     const changes: LedgerChange[] = []
     for (const ledger of ledgers) changes.push(await changeOf(db, ledger, fundingOf(ledger, fresh)))
     const wanted = changes.filter((change) => change.flows.length > 0)
-    const stored = await storeUnlessOvertaken(db, wanted, attempt)
-    for (const change of stored.keys()) tally.inserted += change.flows.length
     const plain = fresh.filter(({ flow }) => flow.kind !== 'funding')
+    // First, since only here may the database still refuse a bot: then nothing else of the part is stored.
     const inserted = await insertPlain(db, plain)
     tally.inserted += inserted.size
+    const stored = await storeUnlessOvertaken(db, wanted, attempt)
+    for (const change of stored.keys()) tally.inserted += change.flows.length
     const isDone = (report: Report) => inserted.has(report.flow.id) || isStored(stored, report.flow)
     pending = [...fresh.filter((report) => !isDone(report)), ...twins]
   }

@@ -206,13 +206,13 @@ async function resolveOrders(db: Database, pending: readonly Pending[]): Promise
     orders.set(JSON.stringify([order.botId, order.id]), order)
     // Most orders have no id of the exchange yet, and most fills name none: that makes no fill one of theirs.
     if (order.exchangeOrderId === null) continue
-    orders.set(JSON.stringify([order.botId, order.exchange, order.exchangeOrderId]), order)
+    orders.set(JSON.stringify([order.botId, order.exchange, order.symbol, order.exchangeOrderId]), order)
   }
-  return ({ botId, exchange, orderId, exchangeOrderId }) => {
+  return ({ botId, exchange, symbol, orderId, exchangeOrderId }) => {
     if (orderId !== null) return orders.get(JSON.stringify([botId, orderId]))
     return exchangeOrderId === null
       ? undefined
-      : orders.get(JSON.stringify([botId, exchange, exchangeOrderId]))
+      : orders.get(JSON.stringify([botId, exchange, symbol, exchangeOrderId]))
   }
 }
 

@@ -262,13 +262,23 @@ describeEngines('reading orders', (open) => {
     expect(await findOrder(db, { botId: 'a', orderId })).toEqual(order)
     expect(await findOrder(db, { botId: 'a', orderId: orderId.toUpperCase() })).toEqual(order)
     expect(await findOrderByClientId(db, { botId: 'a', clientOrderId })).toEqual(order)
-    expect(await findOrderByExchangeId(db, { botId: 'a', exchange: EXCHANGE, exchangeOrderId })).toEqual(
-      order,
-    )
+    expect(
+      await findOrderByExchangeId(db, {
+        botId: 'a',
+        exchange: EXCHANGE,
+        symbol: order.symbol,
+        exchangeOrderId,
+      }),
+    ).toEqual(order)
     expect(await findOrder(db, { botId: 'b', orderId })).toBeUndefined()
     expect(await findOrderByClientId(db, { botId: 'b', clientOrderId })).toBeUndefined()
     expect(
-      await findOrderByExchangeId(db, { botId: 'b', exchange: EXCHANGE, exchangeOrderId }),
+      await findOrderByExchangeId(db, {
+        botId: 'b',
+        exchange: EXCHANGE,
+        symbol: order.symbol,
+        exchangeOrderId,
+      }),
     ).toBeUndefined()
     await expect(getOrder(db, { botId: 'b', orderId })).rejects.toMatchObject({ code: 'not_found' })
     await expect(getOrder(db, { botId: 'a', orderId: unknownId() })).rejects.toThrow(/order '.*' of bot 'a'/)
@@ -324,10 +334,13 @@ describeEngines('reading orders', (open) => {
     ['orderId', (on) => findOrder(on, { botId: 'a', orderId: `${id}\0` })],
     ['botId', (on) => findOrderByClientId(on, { botId: '\0', clientOrderId: 'c' })],
     ['clientOrderId', (on) => findOrderByClientId(on, { botId: 'a', clientOrderId: 'c\0' })],
-    ['exchange', (on) => findOrderByExchangeId(on, { botId: 'a', exchange: '\0', exchangeOrderId: '1' })],
+    [
+      'exchange',
+      (on) => findOrderByExchangeId(on, { botId: 'a', exchange: '\0', symbol: 's', exchangeOrderId: '1' }),
+    ],
     [
       'exchangeOrderId',
-      (on) => findOrderByExchangeId(on, { botId: 'a', exchange: 'x', exchangeOrderId: '\0' }),
+      (on) => findOrderByExchangeId(on, { botId: 'a', exchange: 'x', symbol: 's', exchangeOrderId: '\0' }),
     ],
     ['botId', (on) => listOrders(on, { botId: 'a\0' })],
     ['limit', (on) => listOrders(on, { botId: 'a', limit: 0 })],

@@ -130,8 +130,13 @@ export const orders = trading.table(
       foreignColumns: [positions.botId, positions.id],
     }),
     unique('orders_client_order_id_key').on(order.botId, order.clientOrderId),
-    // Also serves the linking of fills that name the exchange's order.
-    unique('orders_exchange_order_id_key').on(order.botId, order.exchange, order.exchangeOrderId),
+    // Also serves findOrderByExchangeId and recordFill. With the symbol, since some exchanges number orders per symbol.
+    unique('orders_exchange_order_id_key').on(
+      order.botId,
+      order.exchange,
+      order.symbol,
+      order.exchangeOrderId,
+    ),
     // Serves listOpenOrders: few rows, so that each bot's open orders are found at once.
     index('orders_open_idx')
       .on(order.botId, order.createdAt.desc().nullsFirst(), order.id.desc().nullsFirst())
