@@ -196,7 +196,8 @@ function sayGoodbye({ databaseUrl, directory }: DemoOptions, { botId }: Market):
   print(bold('Where it is, and what next'))
   if (databaseUrl !== undefined) {
     print(`  The books are on the server. With psql:`)
-    print(`    select * from trading.trades where bot_id = '${botId}' order by closed_at;`)
+    print('    select * from trading.trades')
+    print(`    where bot_id = '${botId}' order by closed_at;`)
   } else if (directory !== undefined) {
     print(`  The books are in ${directory}. From a program:`)
     print(`    const db = await connect({ url: 'pglite://${directory}' })`)

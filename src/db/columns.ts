@@ -1,15 +1,20 @@
 import { type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import { customType } from 'drizzle-orm/pg-core'
 import type { ZodType } from 'zod'
-import { type Amount, Decimal, toDecimal } from './decimal.ts'
+import { type Amount, Decimal, toDecimal, ZERO } from './decimal.ts'
 import { DataError } from './errors.ts'
+
+/** Most stored amounts are zero or short, and a zero need not be made anew. */
+function toStored(text: string): Decimal {
+  return text === '0' ? ZERO : new Decimal(text)
+}
 
 /** An exact amount: `numeric` without a declared scale, which would round without a word. */
 export const decimal = (name: string) =>
   customType<{ data: Decimal; driverData: string }>({
     dataType: () => 'numeric',
     toDriver: (value) => toDecimal(value as Amount, camelCase(name)).toFixed(),
-    fromDriver: (text) => new Decimal(text),
+    fromDriver: toStored,
   })(name)
 
 /**
@@ -19,7 +24,7 @@ export const quotient = (name: string) =>
   customType<{ data: Decimal; driverData: string }>({
     dataType: () => 'numeric',
     toDriver: (value) => value.toFixed(),
-    fromDriver: (text) => new Decimal(text),
+    fromDriver: toStored,
   })(name)
 
 /** A moment, to the millisecond that a JS `Date` has: finer stored times would break equality and paging. */

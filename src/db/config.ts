@@ -32,7 +32,17 @@ export interface ConnectOptions {
   readonly skipSchemaCheck?: boolean
 }
 
-const milliseconds = (standard: number) => z.coerce.number().int().min(1).max(86_400_000).default(standard)
+const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/
+
+/** A whole number, also as text, which is all that an environment has. What is neither is not guessed at. */
+const whole = (most: number, standard: number) =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' && PLAIN_NUMBER.test(value) ? Number(value) : value),
+      z.number().int().min(1).max(most),
+    )
+    .default(standard)
+const milliseconds = (standard: number) => whole(86_400_000, standard)
 const flag = z.union([
   z.boolean(),
   z.enum(['true', 'false', '1', '0']).transform((v) => v === 'true' || v === '1'),
@@ -62,7 +72,7 @@ const settingsSchema = z.object({
   driver: z.enum(['postgres', 'pg']).default('postgres'),
   pooled: flag.optional(),
   applicationName: z.string().max(63).default('tradeblotter'),
-  poolSize: z.coerce.number().int().min(1).max(1000).default(5),
+  poolSize: whole(1000, 5),
   poolWaitMs: milliseconds(5_000),
   connectTimeoutMs: milliseconds(10_000),
   statementTimeoutMs: milliseconds(30_000),

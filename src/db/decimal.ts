@@ -42,7 +42,9 @@ export function divide(a: Decimal, b: Decimal): Decimal {
   if (b.isZero()) throw new DataError('invalid_input', 'division by zero')
   if (a.isZero()) return ZERO
   Quotient.set({ precision: Math.max(a.e - b.e + 1 + QUOTIENT_SCALE + GUARD_DIGITS, 1) })
-  return new Decimal(new Quotient(a).div(b).toDecimalPlaces(QUOTIENT_SCALE, Decimal.ROUND_HALF_UP))
+  const quotient = new Decimal(new Quotient(a).div(b).toDecimalPlaces(QUOTIENT_SCALE, Decimal.ROUND_HALF_UP))
+  // What is too small for 40 decimals is zero, and has no sign.
+  return quotient.isZero() ? ZERO : quotient
 }
 
 /**

@@ -9,7 +9,8 @@ export interface Statement {
 
 /** Rows in column order. Booleans, 2- and 4-byte integers and doubles are JS values; all else is Postgres text. */
 export interface RawResult {
-  readonly columns: readonly string[]
+  /** The names of the columns; asked for only where rows are made of them. */
+  readonly columns: () => readonly string[]
   readonly rows: readonly (readonly unknown[])[]
 }
 

@@ -105,7 +105,7 @@ export function openPgLink(options: PgLinkOptions): Link {
           ...(name === undefined ? {} : { name }),
         }),
       )
-      return { columns: result.fields.map((field) => field.name), rows: result.rows }
+      return { columns: () => result.fields.map((field) => field.name), rows: result.rows }
     },
     async runScript(text: string): Promise<string> {
       await ready()

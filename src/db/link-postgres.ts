@@ -109,7 +109,7 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
         const query = client.unsafe(statement.text, [...statement.params], { prepare: statement.prepare })
         const rows = await inTime(query, query.values())
         // A statement that returns no rows describes none.
-        return { columns: rows.columns?.map((column) => column.name) ?? [], rows }
+        return { columns: () => rows.columns?.map((column) => column.name) ?? [], rows }
       })
     },
     runScript(text: string): Promise<string> {

@@ -73,7 +73,8 @@ class BlotterPreparedQuery<T extends PreparedQueryConfig> extends PgPreparedQuer
     if (this.#mapResult) return this.#mapResult(result.rows as unknown[][])
     const fields = this.#fields
     if (fields) return result.rows.map((row) => mapResultRow(fields, row, this.joinsNotNullableMap))
-    return result.rows.map((row) => Object.fromEntries(result.columns.map((column, i) => [column, row[i]])))
+    const columns = result.columns()
+    return result.rows.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])))
   }
 }
 

@@ -32,7 +32,7 @@ const CLASSES: Readonly<Record<string, ErrorCode>> = {
   '57': 'connection',
 }
 
-const DRIVER_CODE = /^(?:E[A-Z]{3,}|CONNECT_TIMEOUT|CONNECTION_[A-Z_]+)$/
+const DRIVER_CODE = /^(?:E(?!RR_)[A-Z_]{3,}|CONNECT_TIMEOUT|CONNECTION_[A-Z_]+)$/
 const DRIVER_MESSAGES =
   /connection terminated|client has encountered a connection error|client was closed|^timeout expired$/i
 
@@ -43,6 +43,7 @@ interface ServerError extends Error {
   readonly detail?: unknown
   readonly column_name?: unknown
   readonly column?: unknown
+  readonly severity?: unknown
 }
 
 /**
@@ -102,9 +103,17 @@ function withoutValues(error: Error): Error {
   return copy
 }
 
-/** True when the error says that the connection is gone, or that its state cannot be known. */
+/**
+ * True when the error says that the connection is gone, or that its state cannot be known: after any error but one that the
+ * server reported and lived on.
+ */
 export function isConnectionLoss(thrown: unknown): boolean {
-  return thrown instanceof Error && classify(unwrap(thrown)) === 'connection'
+  if (!(thrown instanceof Error)) return true
+  const error = unwrap(thrown)
+  const code = classify(error)
+  return (
+    code === undefined || code === 'connection' || error.severity === 'FATAL' || error.severity === 'PANIC'
+  )
 }
 
 /** The SQLSTATE of the server's error underneath, if there is one. */
@@ -123,6 +132,7 @@ function unwrap(error: Error): ServerError {
 function classify(error: ServerError): ErrorCode | undefined {
   const state = error.code
   if (typeof state === 'string') {
+    if (isRefusedByPooler(error)) return 'config'
     // First, since EPIPE has five letters too.
     if (DRIVER_CODE.test(state)) return 'connection'
     if (/^[0-9A-Z]{5}$/.test(state)) {
@@ -135,7 +145,16 @@ function classify(error: ServerError): ErrorCode | undefined {
 const NOT_POOLED = '; if a pooler is between, connect with pooled: true'
 
 /** What a server says that was sent the prepared statements of somebody else. */
-const POOLER_ADVICE: Readonly<Record<string, string>> = { '26000': NOT_POOLED, '42P05': NOT_POOLED }
+const POOLER_ADVICE: Readonly<Record<string, string>> = {
+  '26000': NOT_POOLED,
+  '42P05': NOT_POOLED,
+  '08P01': NOT_POOLED,
+}
+
+/** What PgBouncer says to who sends the settings of a session. */
+function isRefusedByPooler(error: ServerError): boolean {
+  return error.code === '08P01' && error.message.includes('startup parameter')
+}
 
 function explain(code: ErrorCode, error: ServerError, constraint: string | undefined): string {
   const state = textOf(error.code) ?? ''

@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { Column, is, SQL, sql } from 'drizzle-orm'
 import { PgDialect, type SelectedFieldsOrdered } from 'drizzle-orm/pg-core'
 import type { Query } from 'drizzle-orm/sql/sql'
 import type { Database } from './database.ts'
@@ -46,26 +46,28 @@ function slotOf(value: string): SQL {
   return sql`${sql.placeholder(value)}`
 }
 
+interface Compiled<Row> {
+  readonly query: Query
+  readonly toRow: (values: readonly unknown[]) => Row
+}
+
 function compiled<Row, Values extends string>(
   name: string,
   build: () => { query: SQL; fields: Record<string, Field> },
 ): PreparedStatement<Row, Values> {
-  let query: Query | undefined
-  let fields: SelectedFieldsOrdered = []
+  let ready: Compiled<Row> | undefined
   return {
     name,
     async run(db, values) {
-      if (!query) {
-        const built = build()
-        fields = Object.entries(built.fields).map(([key, field]) => ({ path: [key], field }))
-        query = new PgDialect().sqlToQuery(built.query)
-      }
+      ready ??= compile(build())
+      const { query, toRow } = ready
       try {
         const prepared = db._.session.prepareQuery<{ execute: Row[]; all: unknown; values: unknown }>(
           query,
-          fields,
+          undefined,
           name,
           true,
+          (rows) => rows.map(toRow),
         )
         return await prepared.execute(values)
       } catch (thrown) {
@@ -73,4 +75,30 @@ function compiled<Row, Values extends string>(
       }
     },
   }
+}
+
+function compile<Row>({ query, fields }: { query: SQL; fields: Record<string, Field> }): Compiled<Row> {
+  const columns = Object.entries(fields).map(([key, field]) => [key, decoderOf(field)] as const)
+  return {
+    query: new PgDialect().sqlToQuery(query),
+    // Drizzle's own mapping asks of each value anew what kind of field it belongs to.
+    toRow(values) {
+      const row: Record<string, unknown> = {}
+      for (let i = 0; i < columns.length; i++) {
+        const [key, decoder] = columns[i] as (typeof columns)[number]
+        const value = values[i]
+        row[key] = value === null ? null : decoder.mapFromDriverValue(value)
+      }
+      return row as Row
+    },
+  }
+}
+
+type Decoder = { mapFromDriverValue(value: unknown): unknown }
+
+function decoderOf(field: Field): Decoder {
+  if (is(field, Column)) return field
+  // Where an expression keeps how its values are read is left out of the published types.
+  const { decoder } = (is(field, SQL.Aliased) ? field.sql : field) as unknown as { decoder: Decoder }
+  return decoder
 }

@@ -135,7 +135,7 @@ function read(answer: readonly BackendMessage[]): Answer {
         throw message
     }
   }
-  return { columns: fields.map((field) => field.name), rows, command }
+  return { columns: () => fields.map((field) => field.name), rows, command }
 }
 
 function parse(text: string | null, field: { readonly dataTypeID: number } | undefined): unknown {

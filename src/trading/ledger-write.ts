@@ -196,7 +196,7 @@ function statementOf(sections: ReadonlySet<Section>): PreparedStatement<StoredRo
     query: sql`with ${sql.join(
       [headPart(slot), ...chosen.map(([, part]) => part(slot, sections.has('replay')))],
       sql`, `,
-    )} select n, now() from won`,
+    )} select n, now()::timestamptz(3) from won`,
     fields: { place: positions.fillCount, recordedAt: fills.recordedAt },
   }))
 }

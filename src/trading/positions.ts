@@ -278,6 +278,11 @@ async function updateOpen(
   values: Record<string, unknown>,
 ): Promise<Position> {
   const { expectedVersion } = input
+  if (expectedVersion !== undefined && !Number.isSafeInteger(expectedVersion)) {
+    throw new DataError('invalid_input', `expectedVersion ${expectedVersion} is not a whole number`, {
+      field: 'expectedVersion',
+    })
+  }
   const isExpected = expectedVersion === undefined ? undefined : eq(positions.version, expectedVersion)
   const updated = await maybeOne(
     verb,

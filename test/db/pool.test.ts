@@ -16,7 +16,7 @@ class FakeLink implements Link {
   broken = false
   closed = false
   async run() {
-    return { columns: [], rows: [] }
+    return { columns: () => [], rows: [] }
   }
   async runScript() {
     return ''

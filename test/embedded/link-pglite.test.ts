@@ -23,7 +23,8 @@ it('closes a connection without closing the engine, and rolls back what it left 
   const second = openLink()
   expect(second.broken).toBe(false)
   // Prepared by the connection before, in the same session.
-  expect(await second.run(query('select n from entries', true))).toMatchObject({ columns: ['n'], rows: [] })
+  const empty = await second.run(query('select n from entries', true))
+  expect({ columns: empty.columns(), rows: empty.rows }).toEqual({ columns: ['n'], rows: [] })
   expect(await second.runScript('begin; insert into entries values (2); commit')).toBe('COMMIT')
 })
 
@@ -47,7 +48,8 @@ it('returns the tag of the last statement of a script, and refuses two in a stat
   const link = (await openLinks())()
   expect(await link.runScript('select 1; select 2, 3')).toBe('SELECT 1')
   await expect(link.run(query('select 1; select 2'))).rejects.toMatchObject({ code: '42601' })
-  expect(await link.run(query('select 1 as a, 2 as a'))).toEqual({
+  const twice = await link.run(query('select 1 as a, 2 as a'))
+  expect({ ...twice, columns: twice.columns() }).toEqual({
     columns: ['a', 'a'],
     rows: [[1, 2]],
     command: 'SELECT 1',

@@ -173,6 +173,14 @@ describeEngines('late facts', (open) => {
     await expectReplay(db, botId)
   })
 
+  it('come back as they are stored, to the millisecond', async () => {
+    const botId = await newBot()
+    for (const [at, side] of ['buy', 'sell', 'sell', 'buy', 'buy', 'sell', 'sell', 'buy'].entries()) {
+      const stored = await recordFill(db, fillOf(botId, 'S', `${side} 1 @ 10`, at))
+      expect(await listFills(db, { botId, limit: 1 })).toEqual([stored])
+    }
+  })
+
   it('a position keeps its id and what the bot noted on it', async () => {
     const botId = await newBot()
     await record(botId, ['buy 2 @ 10', 5])

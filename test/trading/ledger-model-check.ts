@@ -19,7 +19,7 @@ export async function expectModel(db: Database, ledgers: readonly RecordedLedger
   for (const botId of new Set(ledgers.map((ledger) => ledger.botId))) {
     const own = ledgers.filter((ledger) => ledger.botId === botId)
     const stored = await readBot(db, botId)
-    const flows = await listCashFlows(db, { botId, limit: 1_000 })
+    const flows = await listCashFlows(db, { botId, kind: 'funding', limit: 1_000 })
     for (const ledger of own) expectLedger(ledger, stored, flows)
     const open = stored.positions.filter(({ status }) => status === 'open')
     const bySymbol = open.sort((a, b) => (a.symbol < b.symbol ? -1 : 1))
@@ -236,7 +236,7 @@ export async function expectReplay(db: Database, botId: string): Promise<void> {
 async function readLedgers(db: Database, botId: string): Promise<RecordedLedger[]> {
   const { costBasisMethod: method } = await getBot(db, { botId })
   const { fills } = await readBot(db, botId)
-  const flows = (await listCashFlows(db, { botId, limit: 1_000 })).filter(({ kind }) => kind === 'funding')
+  const flows = await listCashFlows(db, { botId, kind: 'funding', limit: 1_000 })
   const symbols = new Map([...fills, ...flows].map(({ exchange, symbol }) => [symbol, exchange]))
   const ledgers = [...symbols].map(async ([symbol, exchange]) => {
     const { contractSize, ...terms } = await getInstrument(db, { exchange, symbol })
