@@ -35,10 +35,15 @@ export const instant = (name: string) =>
     fromDriver: readInstant,
   })(name)
 
-/** A server may be told to write times as `21/11/2026`, which would be read as another day, or not at all. */
+const STORED_INSTANT = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(:\d\d)?$/
+
+/**
+ * A server may be told to write times as `21/11/2026`, which would be read as another day, or not at all. And what is not
+ * quite ISO is read by rules of its own: of the year 50 it makes 1950.
+ */
 function readInstant(text: string): Date {
-  const value = new Date(text)
-  if (text[4] === '-' && !Number.isNaN(value.getTime())) return value
+  const [, date, time, hours, minutes = ':00'] = STORED_INSTANT.exec(text) ?? []
+  if (date !== undefined) return new Date(`${date}T${time}${hours}${minutes}`)
   throw new DataError(
     'config',
     `the server writes times as '${text}'; set its DateStyle to ISO for this database`,

@@ -142,6 +142,8 @@ export function differencesFrom(stored: Fill, report: CheckedFill): string[] {
     positionSide: stored.positionSide !== report.positionSide,
     fee: report.feeCurrency !== null && !stored.fee.eq(report.fee),
     feeCurrency: report.feeCurrency !== null && stored.feeCurrency !== report.feeCurrency,
+    // Zero where the feed tells no place.
+    sequence: stored.sequence !== 0n && report.sequence !== 0n && stored.sequence !== report.sequence,
     exchangeOrderId: contradicts(stored.exchangeOrderId, report.exchangeOrderId),
     orderId: contradicts(stored.orderId, report.orderId),
   }

@@ -144,7 +144,12 @@ export class LedgerFold {
 
 /** The name of the round trip that a fill opens: its own key, so that it is the same whenever it is derived. */
 function tradeIdOf(fill: LedgerFill): string {
-  return [fill.exchange, fill.symbol, fill.side, fill.exchangeTradeId].join(':')
+  return [withoutColon(fill.exchange), withoutColon(fill.symbol), fill.side, fill.exchangeTradeId].join(':')
+}
+
+/** Only the last part of a name may have colons, or two fills could have the same. */
+function withoutColon(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll(':', '%3A')
 }
 
 /** A stored position, as far as it must be recognised. */

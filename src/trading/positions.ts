@@ -68,6 +68,11 @@ const openPositions: PreparedStatement<Position, 'botId' | 'limit'> = selectStat
       .limit(sql.placeholder('limit')),
 )
 
+/** Reads every open position of a bot, however many. */
+export function readOpenPositions(db: Database, botId: string): Promise<Position[]> {
+  return openPositions.run(db, { botId: toName(botId, 'botId'), limit: null })
+}
+
 /** Returns all that the bot holds now, by exchange and symbol. */
 export async function listOpenPositions(
   db: Database,
@@ -214,7 +219,7 @@ export async function setPositionStops(db: Database, input: SetPositionStopsInpu
 
 function trailingFrom(distance: Decimal | null) {
   if (distance === null) return { trailingDistance: null, trailingBestPrice: null, trailingStop: null }
-  const start = sql`coalesce(${positions.trailingBestPrice}, ${positions.markPrice}, ${positions.averagePrice})`
+  const start = sql`coalesce(${positions.trailingBestPrice}, ${positions.markPrice}, round(${positions.averagePrice}, 18))`
   const by = sql`${distance.toFixed()}::numeric`
   return {
     trailingDistance: distance,

@@ -3,7 +3,7 @@ import { toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
-import { ATTEMPTS, letOthersPass, storeUnlessOvertaken } from './contention.ts'
+import { ATTEMPTS, attemptInTurn, letOthersPass, storeUnlessOvertaken } from './contention.ts'
 import type { LedgerId } from './ledger.ts'
 import type { LedgerChange } from './ledger-change.ts'
 import { readLedgers, type StoredLedger, termsOf } from './ledger-read.ts'
@@ -83,19 +83,37 @@ async function rebuildLedger(
   dryRun: boolean,
 ): Promise<LedgerDifference | undefined> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const [ledger] = await readLedgers(db, [id])
-    if (!ledger) return undefined
-    const change = await replayChange(db, ledger, termsOf(ledger), [], [])
-    const wrongOrders = await countWrongOrders(db, id)
-    if (!isDifferent(change) && wrongOrders === 0) return undefined
-    const difference = differenceOf(id, change, wrongOrders)
-    if (dryRun || (await repair(db, ledger, change, wrongOrders > 0, attempt))) return difference
+    const outcome = await attemptInTurn(db, [id], attempt, (db) => tryLedger(db, id, dryRun, attempt))
+    if (outcome !== 'lost') return outcome
     await letOthersPass(attempt)
   }
   throw new DataError(
     'transient',
     `${id.symbol} of bot '${id.botId}' was changed by others ${ATTEMPTS} times`,
   )
+}
+
+async function tryLedger(
+  db: Database,
+  id: LedgerId,
+  dryRun: boolean,
+  attempt: number,
+): Promise<LedgerDifference | undefined | 'lost'> {
+  const [ledger] = await readLedgers(db, [id])
+  if (!ledger) return undefined
+  const change = await replayChange(db, ledger, termsOf(ledger), [], [])
+  const wrongOrders = await countWrongOrders(db, id)
+  if (!isDifferent(change) && wrongOrders === 0) return undefined
+  const isDone = dryRun
+    ? await isUnchanged(db, ledger)
+    : await repair(db, ledger, change, wrongOrders > 0, attempt)
+  return isDone ? differenceOf(id, change, wrongOrders) : 'lost'
+}
+
+/** False when a fact came while the ledger was gone over: what looks wrong may only be newer. */
+async function isUnchanged(db: Database, { id, version }: StoredLedger): Promise<boolean> {
+  const [now] = await readLedgers(db, [id])
+  return now?.version === version
 }
 
 function differenceOf(id: LedgerId, change: LedgerChange, wrongOrders: number): LedgerDifference {

@@ -5,7 +5,7 @@ import { DataError } from '../db/errors.ts'
 import { hashOf, type RecordFillInput } from './fill-input.ts'
 import type { Fill, Position } from './ledger-rows.ts'
 import { DIRECTIONS, type Direction, POSITION_SIDES, type PositionSide } from './position-math.ts'
-import { listOpenPositions } from './positions.ts'
+import { readOpenPositions } from './positions.ts'
 import { recordFill } from './record-fills.ts'
 
 /** What an exchange says that the account holds of a symbol. */
@@ -72,7 +72,7 @@ export async function reconcilePositions(
   const at = toInstant(input.at, 'at')
   const theirs = readExchangePositions(input.positions)
   const ours = new Map<string, Position>()
-  for (const position of await listOpenPositions(db, { botId: input.botId })) {
+  for (const position of await readOpenPositions(db, input.botId)) {
     if (position.exchange === exchange) ours.set(keyOf(position), position)
   }
   const report: ReconcileReport = { matched: [], differing: [], missing: [], unknown: [], repairs: [] }

@@ -11,7 +11,7 @@ import {
   flowDifferences,
   type RecordCashFlowInput,
 } from './cash-flow-input.ts'
-import { ATTEMPTS, letOthersPass, storeUnlessOvertaken, wasOvertaken } from './contention.ts'
+import { ATTEMPTS, attemptInTurn, letOthersPass, storeUnlessOvertaken, wasOvertaken } from './contention.ts'
 import { hashOf, reportOf } from './fill-input.ts'
 import { LedgerFold, type LedgerId } from './ledger.ts'
 import { appendChange, flowRow, type LedgerChange } from './ledger-change.ts'
@@ -102,20 +102,35 @@ async function recordPart(db: Database, inputs: readonly RecordCashFlowInput[], 
       )
     }
     if (attempt > 2) await letOthersPass(attempt - 2)
-    const ledgers = await readLedgers(db, distinctLedgers(pending))
-    const { fresh, twins } = await setKnownAside(db, pending, tally)
-    const changes: LedgerChange[] = []
-    for (const ledger of ledgers) changes.push(await changeOf(db, ledger, fundingOf(ledger, fresh)))
-    const wanted = changes.filter((change) => change.flows.length > 0)
-    const plain = fresh.filter(({ flow }) => flow.kind !== 'funding')
-    // First, since only here may the database still refuse a bot: then nothing else of the part is stored.
-    const inserted = await insertPlain(db, plain)
-    tally.inserted += inserted.size
-    const stored = await storeUnlessOvertaken(db, wanted, attempt)
-    for (const change of stored.keys()) tally.inserted += change.flows.length
-    const isDone = (report: Report) => inserted.has(report.flow.id) || isStored(stored, report.flow)
-    pending = [...fresh.filter((report) => !isDone(report)), ...twins]
+    const ids = distinctLedgers(pending)
+    const outcome = await attemptInTurn(db, ids, attempt, (db) => tryPart(db, pending, ids, attempt))
+    tally.inserted += outcome.tally.inserted
+    tally.duplicates += outcome.tally.duplicates
+    tally.conflicts.push(...outcome.tally.conflicts)
+    pending = outcome.rest
   }
+}
+
+async function tryPart(
+  db: Database,
+  pending: readonly Report[],
+  ids: readonly LedgerId[],
+  attempt: number,
+): Promise<{ readonly tally: Tally; readonly rest: Report[] }> {
+  const tally: Tally = { inserted: 0, duplicates: 0, conflicts: [] }
+  const ledgers = await readLedgers(db, ids)
+  const { fresh, twins } = await setKnownAside(db, pending, tally)
+  const changes: LedgerChange[] = []
+  for (const ledger of ledgers) changes.push(await changeOf(db, ledger, fundingOf(ledger, fresh)))
+  const wanted = changes.filter((change) => change.flows.length > 0)
+  const plain = fresh.filter(({ flow }) => flow.kind !== 'funding')
+  // First, since only here may the database still refuse a bot: then nothing else of the part is stored.
+  const inserted = await insertPlain(db, plain)
+  tally.inserted += inserted.size
+  const stored = await storeUnlessOvertaken(db, wanted, attempt)
+  for (const change of stored.keys()) tally.inserted += change.flows.length
+  const isDone = (report: Report) => inserted.has(report.flow.id) || isStored(stored, report.flow)
+  return { tally, rest: [...fresh.filter((report) => !isDone(report)), ...twins] }
 }
 
 function isStored(stored: ReadonlyMap<LedgerChange, Date>, flow: CheckedFlow): boolean {

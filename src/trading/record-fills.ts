@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
 import { ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
-import { ATTEMPTS, letOthersPass, storeUnlessOvertaken } from './contention.ts'
+import { ATTEMPTS, attemptInTurn, letOthersPass, storeUnlessOvertaken } from './contention.ts'
 import { type FillConflict, keepFillConflict } from './fill-conflicts.ts'
 import { type CheckedFill, checkFillInput, differencesFrom, type RecordFillInput } from './fill-input.ts'
 import { type Cycle, LedgerFold, type LedgerId, type LedgerTerms } from './ledger.ts'
@@ -33,18 +33,25 @@ import { replayChange } from './replay.ts'
  */
 export async function recordFill(db: Database, input: RecordFillInput): Promise<Fill> {
   const fill = checkFillInput(input)
+  const id = ledgerIdOf(fill)
   for (let attempt = 1; ; attempt++) {
-    const { ledger, fillId, orderId, orderPurpose } = await readLedgerForFill(db, ledgerIdOf(fill), fill)
-    if (fillId !== null) return await known(db, fill, input)
-    const terms = termsOf(ledger)
-    const order = orderId === null ? undefined : { id: orderId, purpose: orderPurpose }
-    const fresh = toNewFill(fill, terms, order)
-    const change = await changeOf(db, ledger, terms, [fresh])
-    const recordedAt = (await storeUnlessOvertaken(db, [change], attempt)).get(change)
-    if (recordedAt) return storedFill(fresh, change, recordedAt)
-    if (attempt >= ATTEMPTS) throw contended(ledger.id)
+    const outcome = await attemptInTurn(db, [id], attempt, (db) => tryFill(db, fill, attempt))
+    if (outcome === 'known') return await known(db, fill, input)
+    if (outcome !== 'lost') return outcome
+    if (attempt >= ATTEMPTS) throw contended(id)
     await letOthersPass(attempt)
   }
+}
+
+async function tryFill(db: Database, fill: CheckedFill, attempt: number): Promise<Fill | 'known' | 'lost'> {
+  const { ledger, fillId, orderId, orderPurpose } = await readLedgerForFill(db, ledgerIdOf(fill), fill)
+  if (fillId !== null) return 'known'
+  const terms = termsOf(ledger)
+  const order = orderId === null ? undefined : { id: orderId, purpose: orderPurpose }
+  const fresh = toNewFill(fill, terms, order)
+  const change = await changeOf(db, ledger, terms, [fresh])
+  const recordedAt = (await storeUnlessOvertaken(db, [change], attempt)).get(change)
+  return recordedAt ? storedFill(fresh, change, recordedAt) : 'lost'
 }
 
 async function known(db: Database, fill: CheckedFill, input: RecordFillInput): Promise<Fill> {
@@ -132,27 +139,50 @@ async function recordPart(db: Database, inputs: readonly RecordFillInput[]): Pro
   const result = { inserted: 0, duplicates: 0, conflicts: [] as FillConflict[] }
   let pending: Pending[] = inputs.map((input) => ({ fill: checkFillInput(input), input }))
   for (let attempt = 1; pending.length > 0; attempt++) {
-    // Ledgers first: whatever is read after a head is no older than it, and a newer one fails its version.
-    const ledgers = await readLedgers(db, distinctLedgers(pending))
-    const { fresh, twins } = await setKnownAside(db, pending, result)
-    const orderOf = await resolveOrders(db, fresh)
-    const groups = new Map<LedgerChange, Pending[]>()
-    for (const [ledger, group] of groupByLedger(fresh, ledgers)) {
-      const terms = termsOf(ledger)
-      const newFills = group.map(({ fill }) => toNewFill(fill, terms, orderOf(fill)))
-      groups.set(await changeOf(db, ledger, terms, newFills), group)
-    }
-    const stored = await storeUnlessOvertaken(db, [...groups.keys()], attempt)
-    const lost: Pending[] = []
-    for (const [change, group] of groups) {
-      if (stored.has(change)) result.inserted += group.length
-      else lost.push(...group)
-    }
+    const ids = distinctLedgers(pending)
+    const outcome = await attemptInTurn(db, ids, attempt, (db) => tryPart(db, pending, ids, attempt))
+    result.inserted += outcome.inserted
+    result.duplicates += outcome.duplicates
+    result.conflicts.push(...outcome.conflicts)
+    const { lost, twins } = outcome
     if (lost[0] && attempt >= ATTEMPTS) throw contended(ledgerIdOf(lost[0].fill))
     if (lost.length > 0) await letOthersPass(attempt)
     pending = [...lost, ...twins]
   }
   return result
+}
+
+interface PartOutcome extends RecordFillsResult {
+  /** Reports that another writer was in the way of. */
+  readonly lost: readonly Pending[]
+  /** Reports of a fill that this part has another report of. */
+  readonly twins: readonly Pending[]
+}
+
+async function tryPart(
+  db: Database,
+  pending: readonly Pending[],
+  ids: readonly LedgerId[],
+  attempt: number,
+): Promise<PartOutcome> {
+  const result = { inserted: 0, duplicates: 0, conflicts: [] as FillConflict[] }
+  // Ledgers first: whatever is read after a head is no older than it, and a newer one fails its version.
+  const ledgers = await readLedgers(db, ids)
+  const { fresh, twins } = await setKnownAside(db, pending, result)
+  const orderOf = await resolveOrders(db, fresh)
+  const groups = new Map<LedgerChange, Pending[]>()
+  for (const [ledger, group] of groupByLedger(fresh, ledgers)) {
+    const terms = termsOf(ledger)
+    const newFills = group.map(({ fill }) => toNewFill(fill, terms, orderOf(fill)))
+    groups.set(await changeOf(db, ledger, terms, newFills), group)
+  }
+  const stored = await storeUnlessOvertaken(db, [...groups.keys()], attempt)
+  const lost: Pending[] = []
+  for (const [change, group] of groups) {
+    if (stored.has(change)) result.inserted += group.length
+    else lost.push(...group)
+  }
+  return { ...result, lost, twins }
 }
 
 /**

@@ -108,7 +108,6 @@ describe('settings', () => {
   // What a caller without types may give.
   test.each([
     ['poolSize', true],
-    ['poolSize', null],
     ['poolSize', [5]],
     ['poolSize', {}],
     ['poolSize', ''],

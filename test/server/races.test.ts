@@ -106,6 +106,34 @@ describe.each(['postgres', 'pg'] as const)('two writers at the same moment (%s)'
     expect(report.differences).toEqual([])
   })
 
+  test('do not starve one who must derive a long history anew', async () => {
+    await using own = await createDatabase({ driver, poolSize: 8 })
+    await prepareBot(own.db, 'racer', SYMBOLS)
+    const options = { botId: 'racer', symbols: ['BTC-USDT'] }
+    const random = randomFrom(9)
+    // Bought, and never flat again: a late fill changes everything since.
+    const history = Array.from({ length: 4_000 }, (_item, n) => {
+      const { positionSide: _, ...fill } = fillAt(options, n, random)
+      return { ...fill, side: n % 2 ? ('sell' as const) : ('buy' as const), quantity: n % 2 ? '1' : '1.1' }
+    })
+    const [, late, ...early] = history
+    if (!late) throw new Error('the history is empty')
+    await recordFills(own.db, early.slice(0, 3_500))
+    const fresh = early.slice(3_500)
+    let isOver = false
+    const appending = [1, 2, 3].map(async () => {
+      for (let fill = fresh.shift(); fill && !isOver; fill = fresh.shift()) await recordFill(own.db, fill)
+    })
+    await recordFill(own.db, late)
+    const appended = 500 - fresh.length
+    isOver = true
+    await Promise.all(appending)
+    // It must have been stored among them, not after the last of them.
+    expect(appended).toBeLessThan(500)
+    const report = await rebuildPositions(own.db, { botId: 'racer', dryRun: true })
+    expect(report.differences).toEqual([])
+  })
+
   test('who report plain cash flows in opposite orders do not block each other', async () => {
     await using own = await createDatabase({ driver, poolSize: 8 })
     await prepareBot(own.db, 'racer', SYMBOLS)
