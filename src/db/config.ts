@@ -38,7 +38,8 @@ const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/
 const whole = (most: number, standard: number) =>
   z
     .preprocess(
-      (value) => (typeof value === 'string' && PLAIN_NUMBER.test(value) ? Number(value) : value),
+      (value) =>
+        typeof value === 'string' && PLAIN_NUMBER.test(value) ? z.coerce.number().parse(value) : value,
       z.number().int().min(1).max(most),
     )
     .default(standard)

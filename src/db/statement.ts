@@ -1,4 +1,4 @@
-import { Column, is, SQL, sql } from 'drizzle-orm'
+import { Column, is, Placeholder, SQL, sql } from 'drizzle-orm'
 import { PgDialect, type SelectedFieldsOrdered } from 'drizzle-orm/pg-core'
 import type { Query } from 'drizzle-orm/sql/sql'
 import type { Database } from './database.ts'
@@ -8,6 +8,8 @@ import { translateError } from './sqlstate.ts'
 export interface PreparedStatement<Row, Values extends string> {
   readonly name: string
   run(db: Database, values: Readonly<Record<Values, unknown>>): Promise<Row[]>
+  /** Runs it with a value for each of its slots, asked for by name in the order of the text. */
+  runWith(db: Database, give: (slot: Values) => unknown): Promise<Row[]>
 }
 
 interface Selectable<Row> {
@@ -48,6 +50,8 @@ function slotOf(value: string): SQL {
 
 interface Compiled<Row> {
   readonly query: Query
+  /** Per parameter, the slot that it is; undefined for one that the text itself has given. */
+  readonly slots: readonly (string | undefined)[]
   readonly toRow: (values: readonly unknown[]) => Row
 }
 
@@ -56,31 +60,32 @@ function compiled<Row, Values extends string>(
   build: () => { query: SQL; fields: Record<string, Field> },
 ): PreparedStatement<Row, Values> {
   let ready: Compiled<Row> | undefined
-  return {
-    name,
-    async run(db, values) {
-      ready ??= compile(build())
-      const { query, toRow } = ready
-      try {
-        const prepared = db._.session.prepareQuery<{ execute: Row[]; all: unknown; values: unknown }>(
-          query,
-          undefined,
-          name,
-          true,
-          (rows) => rows.map(toRow),
-        )
-        return await prepared.execute(values)
-      } catch (thrown) {
-        throw translateError(thrown, name)
-      }
-    },
+  async function runWith(db: Database, give: (slot: Values) => unknown): Promise<Row[]> {
+    ready ??= compile(build())
+    const { query, slots, toRow } = ready
+    const params = slots.map((slot, i) => (slot === undefined ? query.params[i] : give(slot as Values)))
+    try {
+      const prepared = db._.session.prepareQuery<{ execute: Row[]; all: unknown; values: unknown }>(
+        { sql: query.sql, params },
+        undefined,
+        name,
+        true,
+        (rows) => rows.map(toRow),
+      )
+      return await prepared.execute()
+    } catch (thrown) {
+      throw translateError(thrown, name)
+    }
   }
+  return { name, runWith, run: (db, values) => runWith(db, (slot) => values[slot]) }
 }
 
 function compile<Row>({ query, fields }: { query: SQL; fields: Record<string, Field> }): Compiled<Row> {
   const columns = Object.entries(fields).map(([key, field]) => [key, decoderOf(field)] as const)
+  const compiledQuery = new PgDialect().sqlToQuery(query)
   return {
-    query: new PgDialect().sqlToQuery(query),
+    query: compiledQuery,
+    slots: compiledQuery.params.map((param) => (is(param, Placeholder) ? String(param.name) : undefined)),
     // Drizzle's own mapping asks of each value anew what kind of field it belongs to.
     toRow(values) {
       const row: Record<string, unknown> = {}

@@ -98,19 +98,15 @@ export function isAppend(change: LedgerChange): boolean {
 
 /** Stores such a change; undefined when the ledger was changed since it was read. */
 export async function storeAppend(db: Database, change: LedgerChange): Promise<Date | undefined> {
-  const [position] = change.positions
-  const [fill] = change.fills
   const [order] = change.orders
-  const values: Record<string, unknown> = {}
-  assignTo(values, 'h', keyOf(change.id))
-  assignTo(values, 'h', change.head)
-  if (position) assignTo(values, 'p', position)
-  if (fill) assignTo(values, 'f', fill)
-  if (order) assignTo(values, 'o', order)
-  const [row] = await (order ? withOrder : withoutOrder).run(db, values)
-  return row?.recordedAt
-}
-
-function assignTo(values: Record<string, unknown>, prefix: string, row: Values): void {
-  for (const name in row) values[`${prefix}_${name}`] = row[name]
+  const rows: Record<string, Values | undefined> = {
+    h: { ...keyOf(change.id), ...change.head },
+    p: change.positions[0],
+    f: change.fills[0],
+    o: order,
+  }
+  // A slot is named after its row and its column.
+  const give = (slot: string) => rows[slot.charAt(0)]?.[slot.slice(2)]
+  const [stored] = await (order ? withOrder : withoutOrder).runWith(db, give)
+  return stored?.recordedAt
 }

@@ -199,8 +199,8 @@ function toCycle(row: LedgerRow): Cycle {
   }
 }
 
-const readOne: PreparedStatement<
-  LedgerRow & { fillId: string | null; orderId: string | null; orderPurpose: string | null },
+type FillRow = LedgerRow & { fillId: string | null; orderId: string | null; orderPurpose: string | null }
+type FillSlot =
   | 'botId'
   | 'exchange'
   | 'symbol'
@@ -209,19 +209,35 @@ const readOne: PreparedStatement<
   | 'exchangeTradeId'
   | 'orderId'
   | 'exchangeOrderId'
-> = sqlStatement('recordFill.read', (slot) => ({
-  query: sql`
-    select f.id, coalesce(o.id, x.id), coalesce(o.purpose, x.purpose), ${ledgerList}
-    from (select ${slot('botId')}::text as bot_id, ${slot('exchange')}::text as exchange,
-      ${slot('symbol')}::text as symbol, ${slot('positionSide')}::text as position_side) k
-    ${ledgerJoins}
-    left join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
-      and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}
-    left join trading.orders o on o.bot_id = k.bot_id and o.id = ${slot('orderId')}::uuid
-    left join trading.orders x on x.bot_id = k.bot_id and x.exchange = k.exchange and x.symbol = k.symbol
-      and x.exchange_order_id = ${slot('exchangeOrderId')} and ${slot('orderId')}::uuid is null`,
-  fields: { fillId: fills.id, orderId: fills.orderId, orderPurpose: sql`purpose`, ...ledgerFields },
-}))
+
+/** A statement for each way in which a fill names its order: a table that is not asked for costs nothing. */
+function readStatement(
+  name: string,
+  ofOrder: ((slot: (value: FillSlot) => SQL) => SQL) | undefined,
+): PreparedStatement<FillRow, FillSlot> {
+  return sqlStatement(name, (slot) => ({
+    query: sql`
+      select f.id, ${ofOrder ? sql`o.id, o.purpose` : sql`null, null`}, ${ledgerList}
+      from (select ${slot('botId')}::text as bot_id, ${slot('exchange')}::text as exchange,
+        ${slot('symbol')}::text as symbol, ${slot('positionSide')}::text as position_side) k
+      ${ledgerJoins}
+      left join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
+        and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}
+      ${ofOrder ? sql`left join trading.orders o on o.bot_id = k.bot_id and ${ofOrder(slot)}` : sql``}`,
+    fields: { fillId: fills.id, orderId: fills.orderId, orderPurpose: sql`purpose`, ...ledgerFields },
+  }))
+}
+
+const readWithoutOrder = readStatement('recordFill.read', undefined)
+const readWithOrder = readStatement(
+  'recordFill.readWithOrder',
+  (slot) => sql`o.id = ${slot('orderId')}::uuid`,
+)
+const readWithExchangeOrder = readStatement(
+  'recordFill.readWithExchangeOrder',
+  (slot) =>
+    sql`o.exchange = k.exchange and o.symbol = k.symbol and o.exchange_order_id = ${slot('exchangeOrderId')}`,
+)
 
 export interface LedgerForFill {
   readonly ledger: StoredLedger
@@ -243,7 +259,9 @@ export async function readLedgerForFill(
     readonly exchangeOrderId: string | null
   },
 ): Promise<LedgerForFill> {
-  const [row] = await readOne.run(db, { ...id, ...pick(fill) })
+  const { orderId, exchangeOrderId } = fill
+  const byExchange = exchangeOrderId === null ? readWithoutOrder : readWithExchangeOrder
+  const [row] = await (orderId === null ? byExchange : readWithOrder).run(db, { ...id, ...pick(fill) })
   if (!row) throw new TypeError('the read of a ledger gave no row')
   return {
     ledger: toLedger(id, row),

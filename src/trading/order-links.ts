@@ -27,8 +27,11 @@ export function moveLedgers(source: SQL): SQL {
 
 // A fill without an order is waited for by its exchange's id. The ledgers are locked first, as every writer of fills does:
 // so a replay and a link never hold what the other wants, and what a replay derived without the order is derived again.
-const linkStatement = (name: string, ofOrders: (slot: (value: 'botId' | 'orderId') => SQL) => SQL) =>
-  sqlStatement<Order, 'botId' | 'orderId'>(name, (slot) => ({
+const linkStatement = <Slot extends 'botId' | 'orderId'>(
+  name: string,
+  ofOrders: (slot: (value: Slot) => SQL) => SQL,
+) =>
+  sqlStatement<Order, Slot>(name, (slot) => ({
     query: sql`
       with unlinked as materialized (
         select f.bot_id, f.id, f.exchange, f.symbol, f.position_side, o.id as order_id, o.purpose

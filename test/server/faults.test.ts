@@ -12,6 +12,7 @@ import { type OwnServer, startOwnServer } from './own-server.ts'
 /** Backends killed, and servers killed, for each driver; more of them for a soak. */
 const BACKEND_KILLS = Number(process.env.TEST_BACKEND_KILLS ?? '100')
 const SERVER_KILLS = Number(process.env.TEST_SERVER_KILLS ?? '2')
+const PATIENCE_MS = 60_000 + BACKEND_KILLS * 200 + SERVER_KILLS * 10_000
 /** How long after a restart the first fill must be acknowledged. */
 const BACK_WITHIN_MS = 2_000
 
@@ -104,52 +105,60 @@ async function check(db: Connection, record: Record, feed: FeedOptions): Promise
 }
 
 describe.each(['postgres', 'pg'] as const)('a bot under load (%s)', (driver) => {
-  test(`survives ${BACKEND_KILLS} of its backends being killed, and knows what was stored`, async () => {
-    const feed = { botId: 'victim', symbols: SYMBOLS, fills: 60_000, payments: 0, seed: 1 }
-    const url = await makeDatabase(`backends_${driver}`)
-    await using db = await connect({ url })
-    await prepareBot(db, feed.botId, SYMBOLS)
-    const record = new Record({ url, driver, pooled: false, feed, loops: LOOPS })
-    await record.reaches(100)
-    let killed = 0
-    while (killed < BACKEND_KILLS && !record.over) {
-      // Those that are at work or inside a transaction, and now and then one that is idle.
-      const victims = (await db.execute(sql`
+  test(
+    `survives ${BACKEND_KILLS} of its backends being killed, and knows what was stored`,
+    async () => {
+      const feed = { botId: 'victim', symbols: SYMBOLS, fills: 60_000, payments: 0, seed: 1 }
+      const url = await makeDatabase(`backends_${driver}`)
+      await using db = await connect({ url })
+      await prepareBot(db, feed.botId, SYMBOLS)
+      const record = new Record({ url, driver, pooled: false, feed, loops: LOOPS })
+      await record.reaches(100)
+      let killed = 0
+      while (killed < BACKEND_KILLS && !record.over) {
+        // Those that are at work or inside a transaction, and now and then one that is idle.
+        const victims = (await db.execute(sql`
         select pg_terminate_backend(pid) as killed from (
           select pid from pg_stat_activity where application_name = 'fault-writer' and datname = current_database()
             and (state <> 'idle' or random() < 0.1)
           order by random() limit 2) victim`)) as unknown as { killed: boolean }[]
-      killed += victims.filter((victim) => victim.killed).length
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-    const before = record.acknowledged.size
-    await record.reaches(before + 50)
-    await record.finish()
-    expect(killed).toBeGreaterThanOrEqual(BACKEND_KILLS)
-    expect(record.failures.get('connection')).toBeGreaterThan(BACKEND_KILLS / 4)
-    expect(record.openAtEnd).toBe(0)
-    await check(db, record, feed)
-  })
+        killed += victims.filter((victim) => victim.killed).length
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      const before = record.acknowledged.size
+      await record.reaches(before + 50)
+      await record.finish()
+      expect(killed).toBeGreaterThanOrEqual(BACKEND_KILLS)
+      expect(record.failures.get('connection')).toBeGreaterThan(BACKEND_KILLS / 4)
+      expect(record.openAtEnd).toBe(0)
+      await check(db, record, feed)
+    },
+    PATIENCE_MS,
+  )
 
-  test(`loses nothing that was acknowledged when the server is killed ${SERVER_KILLS} times`, async () => {
-    const feed = { botId: 'victim', symbols: SYMBOLS, fills: 60_000, payments: 0, seed: 2 }
-    const url = await makeDatabase(`servers_${driver}`)
-    {
+  test(
+    `loses nothing that was acknowledged when the server is killed ${SERVER_KILLS} times`,
+    async () => {
+      const feed = { botId: 'victim', symbols: SYMBOLS, fills: 60_000, payments: 0, seed: 2 }
+      const url = await makeDatabase(`servers_${driver}`)
+      {
+        await using db = await connect({ url })
+        await prepareBot(db, feed.botId, SYMBOLS)
+      }
+      const record = new Record({ url, driver, pooled: false, feed, loops: LOOPS })
+      for (let kill = 0; kill < SERVER_KILLS; kill++) {
+        await record.reaches(record.acknowledged.size + 40)
+        await server.kill()
+        // The writer tells its news every 20 ms.
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        const known = record.acknowledged.size
+        await server.start()
+        expect(await record.reaches(known + 1)).toBeLessThan(BACK_WITHIN_MS)
+      }
+      await record.finish()
       await using db = await connect({ url })
-      await prepareBot(db, feed.botId, SYMBOLS)
-    }
-    const record = new Record({ url, driver, pooled: false, feed, loops: LOOPS })
-    for (let kill = 0; kill < SERVER_KILLS; kill++) {
-      await record.reaches(record.acknowledged.size + 40)
-      await server.kill()
-      // The writer tells its news every 20 ms.
-      await new Promise((resolve) => setTimeout(resolve, 200))
-      const known = record.acknowledged.size
-      await server.start()
-      expect(await record.reaches(known + 1)).toBeLessThan(BACK_WITHIN_MS)
-    }
-    await record.finish()
-    await using db = await connect({ url })
-    await check(db, record, feed)
-  })
+      await check(db, record, feed)
+    },
+    PATIENCE_MS,
+  )
 })

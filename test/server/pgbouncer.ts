@@ -55,7 +55,9 @@ export async function startPgBouncer(serverUrl: string, poolSize = 4): Promise<P
     logfile: join(folder, 'log'),
   }
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`)
-  const databases = `* = ${login.map(([name, value]) => `${name}=${value}`).join(' ')}`
+  // A server that trusts everybody has no password, and an empty one is refused.
+  const given = login.filter(([, value]) => value !== '')
+  const databases = `* = ${given.map(([name, value]) => `${name}=${value}`).join(' ')}`
   await writeFile(join(folder, 'ini'), ['[databases]', databases, '[pgbouncer]', ...lines, ''].join('\n'))
   if (account) execFileSync('chown', ['-R', `${account.uid}:${account.gid}`, folder])
   // It dies with its input, so also if this process is killed.

@@ -12,7 +12,8 @@ export type WriterRole = 'batches' | 'singles' | 'funding' | 'marks'
 export interface RaceJob {
   readonly url: string
   readonly driver: 'postgres' | 'pg'
-  readonly pooled: boolean
+  /** Where it is left out, the URL says so itself. */
+  readonly pooled?: boolean
   readonly feed: FeedOptions
   readonly roles: readonly WriterRole[]
   readonly seed: number
@@ -53,11 +54,12 @@ async function race(job: RaceJob): Promise<RaceReport> {
   }
   await Promise.all(
     job.roles.map(async (role, place) => {
-      const { url, driver, pooled } = job
+      const { url, driver } = job
+      const said = job.pooled === undefined ? {} : { pooled: job.pooled }
       const db = await connect({
         url,
         driver,
-        pooled,
+        ...said,
         poolSize: 2,
         poolWaitMs: 30_000,
         skipSchemaCheck: true,

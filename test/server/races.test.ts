@@ -41,7 +41,6 @@ describe.each(['postgres', 'pg'] as const)('sixteen writers on one bot (%s)', (d
           new Child<RaceJob, RaceReport>('race-writer.ts', {
             url: shared.url,
             driver,
-            pooled: false,
             feed,
             roles,
             seed: round * 10 + place,
