@@ -62,8 +62,9 @@ class BlotterPreparedQuery<T extends PreparedQueryConfig> extends PgPreparedQuer
     this.#mapResult = mapResult
   }
 
-  async execute(placeholderValues: Record<string, unknown> = {}): Promise<T['execute']> {
-    const params = fillPlaceholders(this.query.params, placeholderValues).map(toText)
+  async execute(placeholderValues?: Record<string, unknown>): Promise<T['execute']> {
+    const { params: given } = this.query
+    const params = (placeholderValues ? fillPlaceholders(given, placeholderValues) : given).map(toText)
     const result = await this.#run({
       name: this.#name,
       text: this.query.sql,

@@ -1,8 +1,8 @@
 import { and, desc, eq, getTableColumns, gt, isNull, lt, lte, or, sql } from 'drizzle-orm'
-import { v7 as uuidv7 } from 'uuid'
 import { toInstant, toLabel, toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
 import { type PageInput, readLimit } from '../db/page.ts'
 import { found, many, maybeOne, only } from '../db/rows.ts'
 import { sqlStatement } from '../db/statement.ts'
@@ -55,7 +55,7 @@ export async function setBotConfiguration(
 ): Promise<BotConfiguration> {
   const expected = toExpectedVersion(input.expectedVersion)
   const values = {
-    id: uuidv7(),
+    id: newId(),
     botId: toBotId(input.botId),
     key: toName(input.key, 'key'),
     value: toDocumentText(input.value),

@@ -30,12 +30,13 @@ export async function ensureTemplate(server: TestServer): Promise<string> {
     await administer(server, sql`alter database ${sql.identifier(draft)} rename to ${sql.identifier(name)}`)
   } catch (error) {
     await dropDatabase(server, draft)
-    if (stateOf(error) !== DUPLICATE_DATABASE) throw error
+    if (!TAKEN_NAME.includes(stateOf(error))) throw error
   }
   return name
 }
 
-const DUPLICATE_DATABASE = '42P04'
+// The second when two rename at the same moment.
+const TAKEN_NAME: readonly unknown[] = ['42P04', '23505']
 const OBJECT_IN_USE = '55006'
 
 /** Makes a migrated database of that name which takes no connections. */

@@ -1,9 +1,9 @@
 import { and, desc, eq } from 'drizzle-orm'
-import { v7 as uuidv7 } from 'uuid'
 import { toInstant, toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, type Decimal, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
 import { comesAfter, type PageInput, readLimit } from '../db/page.ts'
 import { many, maybeOne, one } from '../db/rows.ts'
 import { sameAmount } from './ledger.ts'
@@ -53,7 +53,7 @@ export async function recordBalance(db: Database, input: RecordBalanceInput): Pr
   }
   const row = {
     ...key,
-    id: uuidv7(),
+    id: newId(),
     total: toDecimal(input.total, 'total'),
     available: amount('available'),
     marginUsed: amount('marginUsed'),

@@ -1,7 +1,7 @@
-import { v7 as uuidv7 } from 'uuid'
 import { toInstant, toLabel, toName, toOneOf } from '../db/columns.ts'
 import { type Amount, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
 import { hashOf } from './fill-input.ts'
 import type { NewFunding } from './ledger-change.ts'
 import type { CashFlow } from './ledger-rows.ts'
@@ -42,7 +42,7 @@ export function checkCashFlowInput(input: RecordCashFlowInput): CheckedFlow {
   }
   const flow = {
     botId: toName(input.botId, 'botId'),
-    id: uuidv7(),
+    id: newId(),
     exchange: toName(input.exchange, 'exchange'),
     kind,
     symbol: input.symbol === undefined ? '' : toLabel(input.symbol, 'symbol'),

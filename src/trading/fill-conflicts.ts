@@ -1,7 +1,7 @@
 import { and, desc, eq } from 'drizzle-orm'
-import { v7 as uuidv7 } from 'uuid'
 import { toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
+import { newId } from '../db/id.ts'
 import { comesAfter, type PageInput, readLimit } from '../db/page.ts'
 import { many, one } from '../db/rows.ts'
 import { hashOf, type RecordFillInput, reportOf } from './fill-input.ts'
@@ -30,7 +30,7 @@ export async function keepFillConflict(
       .insert(fillConflicts)
       .values({
         botId: stored.botId,
-        id: uuidv7(),
+        id: newId(),
         fillId: stored.id,
         differs: differs.join(', '),
         report,

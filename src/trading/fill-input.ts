@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
 import { toInstant, toLabel, toName, toOneOf } from '../db/columns.ts'
 import { type Amount, type Decimal, toDecimal, toPositive, ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
 import type { Fill } from './ledger-rows.ts'
 import { POSITION_SIDES, type PositionSide, SIDES, type Side } from './position-math.ts'
 import { FILL_KINDS, type FillKind, LIQUIDITIES, type Liquidity, type Report } from './schema/fills.ts'
@@ -65,7 +65,7 @@ export function checkFillInput(input: RecordFillInput): CheckedFill {
   }
   const facts = {
     botId: toName(input.botId, 'botId'),
-    id: uuidv7(),
+    id: newId(),
     orderId: input.orderId === undefined ? null : toUuid(input.orderId, 'orderId'),
     exchangeOrderId: optionalName(input.exchangeOrderId, 'exchangeOrderId'),
     exchange: toName(input.exchange, 'exchange'),

@@ -11,8 +11,9 @@ import { ledgerHeads, positions } from './schema/positions.ts'
 
 type Values = Readonly<Record<string, unknown>>
 
-const HEAD_KEY = ['bot_id', 'exchange', 'symbol', 'position_side']
-const headValues = writable(ledgerHeads).filter(({ name }) => !HEAD_KEY.includes(name))
+// Nothing is sent twice: a fill that is added is the last of its ledger, so most of its key is in the head.
+const HEAD_VALUES = ['last_executed_at', 'last_sequence', 'last_exchange_trade_id', 'last_side']
+const headValues = writable(ledgerHeads).filter(({ name }) => HEAD_VALUES.includes(name))
 const MOVING = [
   'status',
   'quantity',
@@ -29,7 +30,19 @@ const MOVING = [
   'closed_at',
 ]
 const movingColumns = writable(positions).filter(({ name }) => MOVING.includes(name))
-const fillColumns = writable(fills)
+const fillColumns = writable(fills).filter(({ name }) => name !== 'recorded_at')
+/** Where the statement has the value of a fill's column already. */
+const HAD: Readonly<Record<string, string>> = {
+  bot_id: 'moved.bot_id',
+  exchange: 'moved.exchange',
+  symbol: 'moved.symbol',
+  position_side: 'moved.position_side',
+  side: 'moved.last_side',
+  exchange_trade_id: 'moved.last_exchange_trade_id',
+  executed_at: 'moved.last_executed_at',
+  sequence: 'moved.last_sequence',
+  position_id: 'put_position.id',
+}
 
 const ORDER_VALUES = [
   ['quantity', 'numeric'],
@@ -51,30 +64,35 @@ function statementOf(name: string, hasOrder: boolean): PreparedStatement<{ recor
         ORDER_VALUES.map(([column, type]) => sql`${slot(`o_${column}`)}::${sql.raw(`${type} as ${column}`)}`),
       )}) x
       where o.bot_id = moved.bot_id and o.id = ${slot('o_order_id')}::uuid returning 1)`
+    const fillValue = (column: (typeof fillColumns)[number]) => {
+      if (column.name === 'order_id' && !hasOrder) return sql`null::uuid`
+      const had = HAD[column.name]
+      return had ? sql.raw(had) : value('f', column)
+    }
     return {
       query: sql`
         with moved as (
-          update trading.ledger_heads h set ${assign('h', headValues)}
+          update trading.ledger_heads h set ${assign('h', headValues)}, version = h.version + 1
           where h.bot_id = ${slot('h_bot_id')} and h.exchange = ${slot('h_exchange')} and h.symbol = ${slot('h_symbol')}
             and h.position_side = ${slot('h_position_side')} and h.version = ${slot('h_version')}::bigint - 1
-          returning h.bot_id),
+            and not exists (
+              select from trading.fills f
+              where f.bot_id = h.bot_id and f.exchange = h.exchange and f.symbol = h.symbol
+                and f.exchange_trade_id = ${slot('f_exchange_trade_id')} and f.side = ${slot('f_side')})
+          returning h.*),
         put_position as (
           update trading.positions p
           set ${assign('p', movingColumns)}, version = p.version + 1,
             exit_reason = coalesce(p.exit_reason, ${slot('p_exit_reason')}::text)
           from moved where p.bot_id = moved.bot_id and p.id = ${slot('p_id')}::uuid
-          returning 1)
+          returning p.id)
         ${hasOrder ? order : sql``}
         insert into trading.fills (${insertColumns(fills)})
-        select ${list(fillColumns.filter(isInserted).map((column) => value('f', column)))} from moved
+        select ${list(fillColumns.map(fillValue))} from moved, put_position
         returning recorded_at`,
       fields: { recordedAt: fills.recordedAt },
     }
   })
-}
-
-function isInserted({ name }: { name: string }): boolean {
-  return name !== 'recorded_at'
 }
 
 function list(parts: readonly SQL[]): SQL {
@@ -96,7 +114,7 @@ export function isAppend(change: LedgerChange): boolean {
   )
 }
 
-/** Stores such a change; undefined when the ledger was changed since it was read. */
+/** Stores such a change; undefined when the ledger was changed since it was read, or has the fill already. */
 export async function storeAppend(db: Database, change: LedgerChange): Promise<Date | undefined> {
   const [order] = change.orders
   const rows: Record<string, Values | undefined> = {
@@ -105,8 +123,22 @@ export async function storeAppend(db: Database, change: LedgerChange): Promise<D
     f: change.fills[0],
     o: order,
   }
-  // A slot is named after its row and its column.
-  const give = (slot: string) => rows[slot.charAt(0)]?.[slot.slice(2)]
+  const give = (slot: string) => {
+    const [row, column] = partsOf(slot)
+    return rows[row]?.[column] ?? null
+  }
   const [stored] = await (order ? withOrder : withoutOrder).runWith(db, give)
   return stored?.recordedAt
+}
+
+const slotParts = new Map<string, readonly [row: string, column: string]>()
+
+/** A slot is named after its row and its column. Taken apart once, for there are some fifty in a statement. */
+function partsOf(slot: string): readonly [row: string, column: string] {
+  let parts = slotParts.get(slot)
+  if (!parts) {
+    parts = [slot.charAt(0), slot.slice(2)]
+    slotParts.set(slot, parts)
+  }
+  return parts
 }

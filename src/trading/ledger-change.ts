@@ -140,6 +140,8 @@ export function lotRow(botId: string, positionId: string | null, lot: Lot): Row 
   }
 }
 
+const NO_LOT_CHANGES: { lots: Row[]; usedLots: Row[] } = { lots: [], usedLots: [] }
+
 /** What of a position's lots differs between before and after. */
 export function lotChanges(
   botId: string,
@@ -147,6 +149,7 @@ export function lotChanges(
   before: readonly Lot[],
   after: readonly Lot[],
 ): { lots: Row[]; usedLots: Row[] } {
+  if (before.length + after.length === 0) return NO_LOT_CHANGES
   const left = new Map(after.map((lot) => [lot.ordinal, lot]))
   const known = new Map(before.map((lot) => [lot.ordinal, lot]))
   const lots = after.filter((lot) => {
@@ -184,38 +187,38 @@ export function fillResultRow(botId: string, result: FillResult): Row {
   }
 }
 
-/** The row of a new fill. Written out, since it is made for every fill of a batch. */
+/** The row of a new fill. Written out, and without what is null, since it is made for every fill of a batch. */
 export function fillRow(fill: NewFill, result: FillResult): Row {
   return {
     bot_id: fill.botId,
     id: fill.id,
-    order_id: fill.orderId,
-    exchange_order_id: fill.exchangeOrderId,
+    order_id: fill.orderId ?? undefined,
+    exchange_order_id: fill.exchangeOrderId ?? undefined,
     exchange: fill.exchange,
     symbol: fill.symbol,
     side: fill.side,
     exchange_trade_id: fill.exchangeTradeId,
     position_side: fill.positionSide,
     kind: fill.kind,
-    liquidity: fill.liquidity,
+    liquidity: fill.liquidity ?? undefined,
     price: fill.price.toFixed(),
     quantity: fill.quantity.toFixed(),
     fee: fill.fee.toFixed(),
     fee_currency: fill.feeCurrency,
-    exchange_pnl: textOrNull(fill.exchangePnl),
-    exchange_start_position: textOrNull(fill.exchangeStartPosition),
+    exchange_pnl: textOf(fill.exchangePnl),
+    exchange_start_position: textOf(fill.exchangeStartPosition),
     executed_at: fill.executedAt,
     sequence: String(fill.sequence),
     realised_gross: result.realisedGross.toFixed(),
     excess_quantity: result.excessQuantity.toFixed(),
-    fee_in_settlement: textOrNull(result.feeInSettlement),
-    position_id: result.cycle?.id ?? null,
-    opened_position_id: result.openedCycle?.id ?? null,
+    fee_in_settlement: textOf(result.feeInSettlement),
+    position_id: result.cycle?.id ?? undefined,
+    opened_position_id: result.openedCycle?.id ?? undefined,
   }
 }
 
-function textOrNull(amount: Decimal | null): string | null {
-  return amount === null ? null : amount.toFixed()
+function textOf(amount: Decimal | null): string | undefined {
+  return amount === null ? undefined : amount.toFixed()
 }
 
 export function flowRow(flow: NewFunding, positionId: string | null): Row {
@@ -237,6 +240,7 @@ export function flowRow(flow: NewFunding, positionId: string | null): Row {
 
 /** What new fills add to the figures of their orders. */
 export function orderRows(newFills: readonly NewFill[], results: readonly FillResult[]): Row[] {
+  if (newFills.every((fill) => fill.orderId === null)) return []
   const fees = new Map(results.map((result) => [result.fill.id, result.feeInSettlement]))
   const sums = new Map<string, OrderSum>()
   for (const fill of newFills) {

@@ -8,10 +8,10 @@ import { bots } from '../fleet/schema.ts'
 import { instruments } from '../market/schema.ts'
 import type { Cycle, LedgerId, LedgerTerms } from './ledger.ts'
 import { keyOf } from './ledger-columns.ts'
-import type { Fill } from './ledger-rows.ts'
+import type { Fill, PositionLot } from './ledger-rows.ts'
 import type { Lot, Side } from './position-math.ts'
 import { fills } from './schema/fills.ts'
-import { ledgerHeads, positions } from './schema/positions.ts'
+import { ledgerHeads, positionLots, positions } from './schema/positions.ts'
 
 /** A ledger as it is stored: what a fact needs that comes next in order. */
 export interface StoredLedger {
@@ -75,42 +75,18 @@ const STATE_KEYS = [
   'openedAt',
 ] as const
 
-type StoredLot = [number, string, string, string, string, string, string]
-
-const lotsOfPosition = sql`(
-  select json_agg(json_build_array(
-    l.ordinal, to_char(l.opened_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), l.price::text,
-    l.original_quantity::text, l.original_cost::text, l.quantity::text, l.cost::text) order by l.ordinal)
-  from trading.position_lots l where l.bot_id = p.bot_id and l.position_id = p.id)`
-
-function decodeLots(text: unknown): Lot[] {
-  const lots = (typeof text === 'string' ? JSON.parse(text) : text) as StoredLot[]
-  return lots.map(([ordinal, openedAt, price, originalQuantity, originalCost, quantity, cost]) => ({
-    ordinal,
-    openedAt: new Date(openedAt),
-    price: new Decimal(price),
-    originalQuantity: new Decimal(originalQuantity),
-    originalCost: new Decimal(originalCost),
-    quantity: new Decimal(quantity),
-    cost: new Decimal(cost),
-  }))
-}
-
+const lotColumns = getTableColumns(positionLots)
 const head = columnsOf('h', ledgerHeads, HEAD_KEYS)
 const terms = columnsOf('i', instruments, TERM_KEYS)
 const state = columnsOf('p', positions, STATE_KEYS)
 
 /** What is selected of a ledger whose key is in `k`. */
-const ledgerList = sql.join(
-  [sql`b.cost_basis_method`, ...terms.list, ...head.list, ...state.list, lotsOfPosition],
-  sql`, `,
-)
+const ledgerList = sql.join([sql`b.cost_basis_method`, ...terms.list, ...head.list, ...state.list], sql`, `)
 const ledgerFields: Fields = {
   method: bots.costBasisMethod,
   ...terms.fields,
   ...head.fields,
   ...state.fields,
-  lots: sql`lots`.mapWith(decodeLots),
 }
 const ledgerJoins = sql`
   left join fleet.bots b on b.bot_id = k.bot_id
@@ -138,6 +114,41 @@ export function termsOf({ id, method, instrument }: StoredLedger): LedgerTerms {
 }
 
 type LedgerRow = Record<string, unknown>
+
+const lotsStatement: PreparedStatement<PositionLot, 'keys'> = sqlStatement('ledger.lots', (slot) => ({
+  query: sql`
+    select ${sql.join(columnsOf('l', positionLots, Object.keys(lotColumns)).list, sql`, `)}
+    from json_to_recordset(${slot('keys')}::json) as k(bot_id text, position_id uuid)
+    join trading.position_lots l on l.bot_id = k.bot_id and l.position_id = k.position_id
+    order by l.bot_id, l.position_id, l.ordinal`,
+  fields: lotColumns,
+}))
+
+/**
+ * Gives the open positions of these ledgers their lots. A question of its own, since only fifo and lifo have any: asked with
+ * the ledger, it would slow down every other read.
+ */
+async function withLots(db: Database, ledgers: readonly StoredLedger[]): Promise<void> {
+  const cycles = new Map<string | null, { ledger: StoredLedger; open: Cycle }>()
+  for (const ledger of ledgers) {
+    const { open } = ledger
+    if (open && open.state.lotCount > 0) cycles.set(open.id, { ledger, open })
+  }
+  if (cycles.size === 0) return
+  const keys = [...cycles].map(([positionId, { ledger }]) => ({
+    bot_id: ledger.id.botId,
+    position_id: positionId,
+  }))
+  const lots = new Map<string, Lot[]>()
+  for (const row of await lotsStatement.run(db, { keys: JSON.stringify(keys) })) {
+    const list = lots.get(row.positionId)
+    if (list) list.push(row)
+    else lots.set(row.positionId, [row])
+  }
+  for (const [positionId, { open }] of cycles) {
+    open.state = { ...open.state, lots: lots.get(positionId ?? '') ?? [] }
+  }
+}
 
 function toLedger(id: LedgerId, row: LedgerRow): StoredLedger {
   const value = <T>(key: string) => row[key] as T
@@ -194,7 +205,7 @@ function toCycle(row: LedgerRow): Cycle {
       lotCount: value('lotCount'),
       fillCount: value('fillCount'),
       openedAt: value('openedAt'),
-      lots: (row.lots as Lot[] | null) ?? [],
+      lots: [],
     },
   }
 }
@@ -210,38 +221,52 @@ type FillSlot =
   | 'orderId'
   | 'exchangeOrderId'
 
-/** A statement for each way in which a fill names its order: a table that is not asked for costs nothing. */
+type Condition = (slot: (value: FillSlot) => SQL) => SQL
+
+/** How a fill may name its order. */
+const ORDER_CONDITIONS: Readonly<Record<'none' | 'own' | 'exchange', Condition | undefined>> = {
+  none: undefined,
+  own: (slot) => sql`o.id = ${slot('orderId')}::uuid`,
+  exchange: (slot) =>
+    sql`o.exchange = k.exchange and o.symbol = k.symbol and o.exchange_order_id = ${slot('exchangeOrderId')}`,
+}
+
+/** A statement for each sort of question: a table that is not asked for costs nothing. */
 function readStatement(
-  name: string,
-  ofOrder: ((slot: (value: FillSlot) => SQL) => SQL) | undefined,
+  order: keyof typeof ORDER_CONDITIONS,
+  withKnown: boolean,
 ): PreparedStatement<FillRow, FillSlot> {
-  return sqlStatement(name, (slot) => ({
+  const ofOrder = ORDER_CONDITIONS[order]
+  return sqlStatement(`recordFill.read(${order}${withKnown ? ', known' : ''})`, (slot) => ({
     query: sql`
-      select f.id, ${ofOrder ? sql`o.id, o.purpose` : sql`null, null`}, ${ledgerList}
+      select ${withKnown ? sql`f.id` : sql`null`}, ${ofOrder ? sql`o.id, o.purpose` : sql`null, null`}, ${ledgerList}
       from (select ${slot('botId')}::text as bot_id, ${slot('exchange')}::text as exchange,
         ${slot('symbol')}::text as symbol, ${slot('positionSide')}::text as position_side) k
       ${ledgerJoins}
-      left join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
-        and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}
+      ${withKnown ? knownJoin(slot) : sql``}
       ${ofOrder ? sql`left join trading.orders o on o.bot_id = k.bot_id and ${ofOrder(slot)}` : sql``}`,
     fields: { fillId: fills.id, orderId: fills.orderId, orderPurpose: sql`purpose`, ...ledgerFields },
   }))
 }
 
-const readWithoutOrder = readStatement('recordFill.read', undefined)
-const readWithOrder = readStatement(
-  'recordFill.readWithOrder',
-  (slot) => sql`o.id = ${slot('orderId')}::uuid`,
-)
-const readWithExchangeOrder = readStatement(
-  'recordFill.readWithExchangeOrder',
-  (slot) =>
-    sql`o.exchange = k.exchange and o.symbol = k.symbol and o.exchange_order_id = ${slot('exchangeOrderId')}`,
-)
+const knownJoin: Condition = (slot) => sql`
+  left join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
+    and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}`
+
+const lean = {
+  none: readStatement('none', false),
+  own: readStatement('own', false),
+  exchange: readStatement('exchange', false),
+}
+const whole = {
+  none: readStatement('none', true),
+  own: readStatement('own', true),
+  exchange: readStatement('exchange', true),
+}
 
 export interface LedgerForFill {
   readonly ledger: StoredLedger
-  /** The stored fill with the same key. */
+  /** The stored fill with the same key; null too where it was not asked for. */
   readonly fillId: string | null
   /** The order that the fill names by either id, if it is known. */
   readonly orderId: string | null
@@ -258,13 +283,17 @@ export async function readLedgerForFill(
     readonly orderId: string | null
     readonly exchangeOrderId: string | null
   },
+  withKnown: boolean,
 ): Promise<LedgerForFill> {
   const { orderId, exchangeOrderId } = fill
-  const byExchange = exchangeOrderId === null ? readWithoutOrder : readWithExchangeOrder
-  const [row] = await (orderId === null ? byExchange : readWithOrder).run(db, { ...id, ...pick(fill) })
+  const order = orderId !== null ? 'own' : exchangeOrderId !== null ? 'exchange' : 'none'
+  const statement = (withKnown ? whole : lean)[order]
+  const [row] = await statement.run(db, { ...id, ...pick(fill) })
   if (!row) throw new TypeError('the read of a ledger gave no row')
+  const ledger = toLedger(id, row)
+  await withLots(db, [ledger])
   return {
-    ledger: toLedger(id, row),
+    ledger,
     fillId: row.fillId,
     orderId: row.orderId,
     orderPurpose: row.orderPurpose,
@@ -297,6 +326,7 @@ export async function readLedgers(db: Database, ids: readonly LedgerId[]): Promi
     const id = ids[row.place]
     if (id) result[row.place] = toLedger(id, row)
   }
+  await withLots(db, result)
   return result
 }
 

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { Decimal } from '../db/decimal.ts'
+import { newId } from '../db/id.ts'
 import type { LedgerKey } from './ledger-order.ts'
 import {
   applyFill,
@@ -182,7 +182,7 @@ export function identifyCycles(
       if (former && unclaimed.delete(former)) candidate.id = former
     }
   }
-  for (const cycle of fold.touched) cycle.id ??= uuidv7()
+  for (const cycle of fold.touched) cycle.id ??= newId()
   return [...unclaimed.values()]
 }
 

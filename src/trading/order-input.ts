@@ -1,7 +1,7 @@
-import { v7 as uuidv7 } from 'uuid'
 import { toInstant, toName, toOneOf } from '../db/columns.ts'
 import { type Amount, Decimal, toDecimal, toPositive } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
 import { toUuid } from './fill-input.ts'
 import { POSITION_SIDES, type PositionSide, SIDES, type Side } from './position-math.ts'
 import {
@@ -68,7 +68,7 @@ export interface CheckedOrder extends Omit<Order, DerivedFields | 'createdAt' | 
 
 /** @throws `invalid_input` naming the field that cannot be stored, or that the type of order lacks. */
 export function checkOrderInput(input: RecordOrderInput): CheckedOrder {
-  const id = uuidv7()
+  const id = newId()
   const order: CheckedOrder = {
     botId: toName(input.botId, 'botId'),
     id,

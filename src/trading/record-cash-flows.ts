@@ -1,7 +1,7 @@
 import { and, eq, getTableColumns, sql } from 'drizzle-orm'
-import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
 import { many, one } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { isTransaction } from '../db/transaction.ts'
@@ -278,7 +278,7 @@ async function keepConflict(
   const report = reportOf(input)
   const reportHash = hashOf(Object.entries(report).sort().map(String))
   const { botId, cashFlowId } = { botId: stored.botId, cashFlowId: stored.id }
-  const row = { botId, id: uuidv7(), cashFlowId, differs: differs.join(', '), report, reportHash }
+  const row = { botId, id: newId(), cashFlowId, differs: differs.join(', '), report, reportHash }
   await many(
     'keepCashFlowConflict',
     db.insert(cashFlowConflicts).values(row).onConflictDoNothing().returning(),

@@ -1,7 +1,9 @@
-import { v7 as uuidv7 } from 'uuid'
+import { setImmediate } from 'node:timers/promises'
 import type { Database } from '../db/database.ts'
 import { ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
+import { newId } from '../db/id.ts'
+import { isTransaction } from '../db/transaction.ts'
 import { ATTEMPTS, attemptInTurn, letOthersPass, storeUnlessOvertaken } from './contention.ts'
 import { type FillConflict, keepFillConflict } from './fill-conflicts.ts'
 import { type CheckedFill, checkFillInput, differencesFrom, type RecordFillInput } from './fill-input.ts'
@@ -44,8 +46,13 @@ export async function recordFill(db: Database, input: RecordFillInput): Promise<
 }
 
 async function tryFill(db: Database, fill: CheckedFill, attempt: number): Promise<Fill | 'known' | 'lost'> {
-  const { ledger, fillId, orderId, orderPurpose } = await readLedgerForFill(db, ledgerIdOf(fill), fill)
+  // Most fills are new, and then the statement that stores one sees it. A failure inside the caller's transaction would
+  // end that, so there it is asked first.
+  const isLean = attempt === 1 && !isTransaction(db)
+  const read = await readLedgerForFill(db, ledgerIdOf(fill), fill, !isLean)
+  const { ledger, fillId, orderId, orderPurpose } = read
   if (fillId !== null) return 'known'
+  if (isLean && !comesLast(ledger, fill) && (await readKnownFills(db, [fill])).length > 0) return 'known'
   const terms = termsOf(ledger)
   const order = orderId === null ? undefined : { id: orderId, purpose: orderPurpose }
   const fresh = toNewFill(fill, terms, order)
@@ -170,19 +177,60 @@ async function tryPart(
   const ledgers = await readLedgers(db, ids)
   const { fresh, twins } = await setKnownAside(db, pending, result)
   const orderOf = await resolveOrders(db, fresh)
-  const groups = new Map<LedgerChange, Pending[]>()
-  for (const [ledger, group] of groupByLedger(fresh, ledgers)) {
+  // All are checked before any is stored.
+  const groups = [...groupByLedger(fresh, ledgers)].map(([ledger, group]): LedgerGroup => {
     const terms = termsOf(ledger)
-    const newFills = group.map(({ fill }) => toNewFill(fill, terms, orderOf(fill)))
-    groups.set(await changeOf(db, ledger, terms, newFills), group)
+    return { ledger, terms, group, newFills: group.map(({ fill }) => toNewFill(fill, terms, orderOf(fill))) }
+  })
+  const lost = await storeGroups(db, groups, attempt)
+  return { ...result, inserted: fresh.length - lost.length, lost, twins }
+}
+
+interface LedgerGroup {
+  readonly ledger: StoredLedger
+  readonly terms: LedgerTerms
+  readonly group: readonly Pending[]
+  readonly newFills: readonly NewFill[]
+}
+
+/** Statements that a part is stored in: while the server works on one, the next is made. */
+const SLICES = 4
+
+/** Stores what the groups change, and returns the reports that another writer was in the way of. */
+async function storeGroups(
+  db: Database,
+  groups: readonly LedgerGroup[],
+  attempt: number,
+): Promise<Pending[]> {
+  const size = isTransaction(db) ? groups.length : Math.ceil(groups.length / SLICES)
+  const slices: Promise<Pending[]>[] = []
+  try {
+    for (let from = 0; from < groups.length; from += size) {
+      const changes = new Map<LedgerChange, readonly Pending[]>()
+      for (const { ledger, terms, group, newFills } of groups.slice(from, from + size)) {
+        changes.set(await changeOf(db, ledger, terms, newFills), group)
+      }
+      const slice = storeSlice(db, changes, attempt)
+      // Its failure is thrown below, and is nobody's surprise until then.
+      slice.catch(() => undefined)
+      slices.push(slice)
+      // The statement is on its way only when the event loop comes round.
+      await setImmediate()
+    }
+  } finally {
+    // Also when one fails: none is left running when this returns.
+    await Promise.allSettled(slices)
   }
-  const stored = await storeUnlessOvertaken(db, [...groups.keys()], attempt)
-  const lost: Pending[] = []
-  for (const [change, group] of groups) {
-    if (stored.has(change)) result.inserted += group.length
-    else lost.push(...group)
-  }
-  return { ...result, lost, twins }
+  return (await Promise.all(slices)).flat()
+}
+
+async function storeSlice(
+  db: Database,
+  changes: ReadonlyMap<LedgerChange, readonly Pending[]>,
+  attempt: number,
+): Promise<Pending[]> {
+  const stored = await storeUnlessOvertaken(db, [...changes.keys()], attempt)
+  return [...changes].flatMap(([change, group]) => (stored.has(change) ? [] : group))
 }
 
 /**
@@ -307,8 +355,12 @@ async function changeOf(
   const open: Cycle | undefined = ledger.open && { ...ledger.open }
   const fold = new LedgerFold(terms, open)
   for (const fill of inOrder) fold.addFill(fill)
-  for (const cycle of fold.touched) cycle.id ??= uuidv7()
+  for (const cycle of fold.touched) cycle.id ??= newId()
   return appendChange(ledger, terms, fold, ledger.open?.state.lots ?? [], inOrder, [])
+}
+
+function comesLast({ lastFill }: StoredLedger, fill: CheckedFill): boolean {
+  return lastFill === undefined || compareLedgerOrder(fill, lastFill) > 0
 }
 
 function isLate({ lastFill, lastFundingAt }: StoredLedger, fill: NewFill): boolean {

@@ -183,8 +183,11 @@ function expectLinks(positions: readonly StoredPosition[], fills: StoredBot['fil
   for (const { id, tradeId, fillCount, realisedGross } of positions) {
     const linked = fills.filter((fill) => fill.positionId === id || fill.openedPositionId === id)
     expect(linked).toHaveLength(fillCount)
+    const plain = (part: string) => part.replaceAll('%', '%25').replaceAll(':', '%3A')
     expect(
-      linked.map((fill) => [fill.exchange, fill.symbol, fill.side, fill.exchangeTradeId].join(':')),
+      linked.map(({ exchange, symbol, side, exchangeTradeId }) =>
+        [plain(exchange), plain(symbol), side, exchangeTradeId].join(':'),
+      ),
     ).toContain(tradeId)
     const gross = linked
       .filter((fill) => fill.positionId === id)
