@@ -1,4 +1,4 @@
-import { type Column, getTableColumns, type SQL, sql } from 'drizzle-orm'
+import { type Column, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from '../db/database.ts'
 import { Decimal } from '../db/decimal.ts'
@@ -8,10 +8,9 @@ import { bots } from '../fleet/schema.ts'
 import { instruments } from '../market/schema.ts'
 import type { Cycle, LedgerId, LedgerTerms } from './ledger.ts'
 import { keyOf } from './ledger-columns.ts'
-import type { Fill, PositionLot } from './ledger-rows.ts'
 import type { Lot, Side } from './position-math.ts'
 import { fills } from './schema/fills.ts'
-import { ledgerHeads, positionLots, positions } from './schema/positions.ts'
+import { ledgerHeads, positions } from './schema/positions.ts'
 
 /** A ledger as it is stored: what a fact needs that comes next in order. */
 export interface StoredLedger {
@@ -75,7 +74,28 @@ const STATE_KEYS = [
   'openedAt',
 ] as const
 
-const lotColumns = getTableColumns(positionLots)
+type StoredLot = [number, string, string, string, string, string, string]
+
+/** The lots of the open position, read with it: read after it, they could be those of a later moment. */
+const lotsOfPosition = sql`(
+  select json_agg(json_build_array(
+    l.ordinal, to_char(l.opened_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), l.price::text,
+    l.original_quantity::text, l.original_cost::text, l.quantity::text, l.cost::text) order by l.ordinal)
+  from trading.position_lots l where l.bot_id = p.bot_id and l.position_id = p.id)`
+
+function decodeLots(text: unknown): Lot[] {
+  const lots = (typeof text === 'string' ? JSON.parse(text) : text) as StoredLot[]
+  return lots.map(([ordinal, openedAt, price, originalQuantity, originalCost, quantity, cost]) => ({
+    ordinal,
+    openedAt: new Date(openedAt),
+    price: new Decimal(price),
+    originalQuantity: new Decimal(originalQuantity),
+    originalCost: new Decimal(originalCost),
+    quantity: new Decimal(quantity),
+    cost: new Decimal(cost),
+  }))
+}
+
 const head = columnsOf('h', ledgerHeads, HEAD_KEYS)
 const terms = columnsOf('i', instruments, TERM_KEYS)
 const state = columnsOf('p', positions, STATE_KEYS)
@@ -88,6 +108,7 @@ const ledgerFields: Fields = {
   ...head.fields,
   ...state.fields,
 }
+const lotsField = { lots: sql`lots`.mapWith(decodeLots) }
 const ledgerJoins = sql`
   left join fleet.bots b on b.bot_id = k.bot_id
   left join market.instruments i on i.exchange = k.exchange and i.symbol = k.symbol
@@ -114,41 +135,6 @@ export function termsOf({ id, method, instrument }: StoredLedger): LedgerTerms {
 }
 
 type LedgerRow = Record<string, unknown>
-
-const lotsStatement: PreparedStatement<PositionLot, 'keys'> = sqlStatement('ledger.lots', (slot) => ({
-  query: sql`
-    select ${sql.join(columnsOf('l', positionLots, Object.keys(lotColumns)).list, sql`, `)}
-    from json_to_recordset(${slot('keys')}::json) as k(bot_id text, position_id uuid)
-    join trading.position_lots l on l.bot_id = k.bot_id and l.position_id = k.position_id
-    order by l.bot_id, l.position_id, l.ordinal`,
-  fields: lotColumns,
-}))
-
-/**
- * Gives the open positions of these ledgers their lots. A question of its own, since only fifo and lifo have any: asked with
- * the ledger, it would slow down every other read.
- */
-async function withLots(db: Database, ledgers: readonly StoredLedger[]): Promise<void> {
-  const cycles = new Map<string | null, { ledger: StoredLedger; open: Cycle }>()
-  for (const ledger of ledgers) {
-    const { open } = ledger
-    if (open && open.state.lotCount > 0) cycles.set(open.id, { ledger, open })
-  }
-  if (cycles.size === 0) return
-  const keys = [...cycles].map(([positionId, { ledger }]) => ({
-    bot_id: ledger.id.botId,
-    position_id: positionId,
-  }))
-  const lots = new Map<string, Lot[]>()
-  for (const row of await lotsStatement.run(db, { keys: JSON.stringify(keys) })) {
-    const list = lots.get(row.positionId)
-    if (list) list.push(row)
-    else lots.set(row.positionId, [row])
-  }
-  for (const [positionId, { open }] of cycles) {
-    open.state = { ...open.state, lots: lots.get(positionId ?? '') ?? [] }
-  }
-}
 
 function toLedger(id: LedgerId, row: LedgerRow): StoredLedger {
   const value = <T>(key: string) => row[key] as T
@@ -205,7 +191,7 @@ function toCycle(row: LedgerRow): Cycle {
       lotCount: value('lotCount'),
       fillCount: value('fillCount'),
       openedAt: value('openedAt'),
-      lots: [],
+      lots: (row.lots as Lot[] | null | undefined) ?? [],
     },
   }
 }
@@ -231,21 +217,31 @@ const ORDER_CONDITIONS: Readonly<Record<'none' | 'own' | 'exchange', Condition |
     sql`o.exchange = k.exchange and o.symbol = k.symbol and o.exchange_order_id = ${slot('exchangeOrderId')}`,
 }
 
+interface Question {
+  readonly order: keyof typeof ORDER_CONDITIONS
+  readonly withKnown: boolean
+  readonly withLots: boolean
+}
+
 /** A statement for each sort of question: a table that is not asked for costs nothing. */
-function readStatement(
-  order: keyof typeof ORDER_CONDITIONS,
-  withKnown: boolean,
-): PreparedStatement<FillRow, FillSlot> {
+function readStatement({ order, withKnown, withLots }: Question): PreparedStatement<FillRow, FillSlot> {
   const ofOrder = ORDER_CONDITIONS[order]
-  return sqlStatement(`recordFill.read(${order}${withKnown ? ', known' : ''})`, (slot) => ({
+  return sqlStatement('recordFill.read', (slot) => ({
     query: sql`
-      select ${withKnown ? sql`f.id` : sql`null`}, ${ofOrder ? sql`o.id, o.purpose` : sql`null, null`}, ${ledgerList}
+      select ${withKnown ? sql`f.id` : sql`null`}, ${ofOrder ? sql`o.id, o.purpose` : sql`null, null`},
+        ${ledgerList} ${withLots ? sql`, ${lotsOfPosition}` : sql``}
       from (select ${slot('botId')}::text as bot_id, ${slot('exchange')}::text as exchange,
         ${slot('symbol')}::text as symbol, ${slot('positionSide')}::text as position_side) k
       ${ledgerJoins}
       ${withKnown ? knownJoin(slot) : sql``}
       ${ofOrder ? sql`left join trading.orders o on o.bot_id = k.bot_id and ${ofOrder(slot)}` : sql``}`,
-    fields: { fillId: fills.id, orderId: fills.orderId, orderPurpose: sql`purpose`, ...ledgerFields },
+    fields: {
+      fillId: fills.id,
+      orderId: fills.orderId,
+      orderPurpose: sql`purpose`,
+      ...ledgerFields,
+      ...(withLots ? lotsField : {}),
+    },
   }))
 }
 
@@ -253,15 +249,15 @@ const knownJoin: Condition = (slot) => sql`
   left join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
     and f.exchange_trade_id = ${slot('exchangeTradeId')} and f.side = ${slot('side')}`
 
-const lean = {
-  none: readStatement('none', false),
-  own: readStatement('own', false),
-  exchange: readStatement('exchange', false),
-}
-const whole = {
-  none: readStatement('none', true),
-  own: readStatement('own', true),
-  exchange: readStatement('exchange', true),
+const readStatements = new Map<string, PreparedStatement<FillRow, FillSlot>>()
+
+function statementFor(question: Question): PreparedStatement<FillRow, FillSlot> {
+  const key = Object.values(question).join()
+  const known = readStatements.get(key)
+  if (known) return known
+  const made = readStatement(question)
+  readStatements.set(key, made)
+  return made
 }
 
 export interface LedgerForFill {
@@ -287,11 +283,14 @@ export async function readLedgerForFill(
 ): Promise<LedgerForFill> {
   const { orderId, exchangeOrderId } = fill
   const order = orderId !== null ? 'own' : exchangeOrderId !== null ? 'exchange' : 'none'
-  const statement = (withKnown ? whole : lean)[order]
-  const [row] = await statement.run(db, { ...id, ...pick(fill) })
+  const values = { ...id, ...pick(fill) }
+  let [row] = await statementFor({ order, withKnown, withLots: false }).run(db, values)
+  // Only fifo and lifo have lots; they ask again, for all at one moment.
+  if (row && row.p_lotCount !== null && row.p_lotCount !== 0) {
+    ;[row] = await statementFor({ order, withKnown, withLots: true }).run(db, values)
+  }
   if (!row) throw new TypeError('the read of a ledger gave no row')
   const ledger = toLedger(id, row)
-  await withLots(db, [ledger])
   return {
     ledger,
     fillId: row.fillId,
@@ -309,11 +308,11 @@ const readMany: PreparedStatement<LedgerRow & { place: number }, 'keys'> = sqlSt
   'recordFills.read',
   (slot) => ({
     query: sql`
-      select k.place, ${ledgerList}
+      select k.place, ${ledgerList}, ${lotsOfPosition}
       from json_to_recordset(${slot('keys')}::json)
         as k(place integer, bot_id text, exchange text, symbol text, position_side text)
       ${ledgerJoins}`,
-    fields: { place: positions.fillCount, ...ledgerFields },
+    fields: { place: positions.fillCount, ...ledgerFields, ...lotsField },
   }),
 )
 
@@ -326,79 +325,5 @@ export async function readLedgers(db: Database, ids: readonly LedgerId[]): Promi
     const id = ids[row.place]
     if (id) result[row.place] = toLedger(id, row)
   }
-  await withLots(db, result)
   return result
-}
-
-const fillColumns = getTableColumns(fills)
-
-const readKnown: PreparedStatement<Fill, 'keys'> = sqlStatement('recordFills.known', (slot) => {
-  const all = columnsOf('f', fills, Object.keys(fillColumns))
-  return {
-    query: sql`
-      select ${sql.join(all.list, sql`, `)}
-      from json_to_recordset(${slot('keys')}::json)
-        as k(bot_id text, exchange text, symbol text, exchange_trade_id text, side text)
-      join trading.fills f on f.bot_id = k.bot_id and f.exchange = k.exchange and f.symbol = k.symbol
-        and f.exchange_trade_id = k.exchange_trade_id and f.side = k.side`,
-    fields: fillColumns,
-  }
-})
-
-/** Reads the stored fills that have one of these keys, whole. */
-export function readKnownFills(
-  db: Database,
-  keys: readonly Pick<Fill, 'botId' | 'exchange' | 'symbol' | 'exchangeTradeId' | 'side'>[],
-): Promise<Fill[]> {
-  const rows = keys.map((key) => ({
-    bot_id: key.botId,
-    exchange: key.exchange,
-    symbol: key.symbol,
-    exchange_trade_id: key.exchangeTradeId,
-    side: key.side,
-  }))
-  return readKnown.run(db, { keys: JSON.stringify(rows) })
-}
-
-const readOrders: PreparedStatement<
-  OrderReference & { readonly id: string; readonly purpose: string | null },
-  'keys'
-> = sqlStatement('recordFills.orders', (slot) => ({
-  query: sql`
-    select o.bot_id, o.id, o.exchange, o.symbol, o.exchange_order_id, o.purpose
-    from json_to_recordset(${slot('keys')}::json) as k(bot_id text, id uuid)
-    join trading.orders o on o.bot_id = k.bot_id and o.id = k.id
-    union
-    select o.bot_id, o.id, o.exchange, o.symbol, o.exchange_order_id, o.purpose
-    from json_to_recordset(${slot('keys')}::json) as k(bot_id text, exchange text, symbol text, exchange_order_id text)
-    join trading.orders o on o.bot_id = k.bot_id and o.exchange = k.exchange and o.symbol = k.symbol
-      and o.exchange_order_id = k.exchange_order_id`,
-  fields: {
-    botId: fills.botId,
-    id: fills.id,
-    exchange: fills.exchange,
-    symbol: fills.symbol,
-    exchangeOrderId: fills.exchangeOrderId,
-    purpose: sql`purpose`,
-  },
-}))
-
-export interface OrderReference {
-  readonly botId: string
-  readonly exchange: string
-  readonly symbol: string
-  readonly orderId: string | null
-  readonly exchangeOrderId: string | null
-}
-
-/** Reads the orders that are named by our id or by the exchange's. */
-export function readNamedOrders(db: Database, references: readonly OrderReference[]) {
-  const keys = references.map((reference) => ({
-    bot_id: reference.botId,
-    id: reference.orderId,
-    exchange: reference.exchange,
-    symbol: reference.symbol,
-    exchange_order_id: reference.exchangeOrderId,
-  }))
-  return readOrders.run(db, { keys: JSON.stringify(keys) })
 }

@@ -7,18 +7,11 @@ import { isTransaction } from '../db/transaction.ts'
 import { ATTEMPTS, attemptInTurn, letOthersPass, storeUnlessOvertaken } from './contention.ts'
 import { type FillConflict, keepFillConflict } from './fill-conflicts.ts'
 import { type CheckedFill, checkFillInput, differencesFrom, type RecordFillInput } from './fill-input.ts'
+import { type OrderReference, readKnownFills, readNamedOrders } from './fill-reads.ts'
 import { type Cycle, LedgerFold, type LedgerId, type LedgerTerms } from './ledger.ts'
 import { appendChange, exitReasonOf, type LedgerChange, type NewFill } from './ledger-change.ts'
 import { compareLedgerOrder } from './ledger-order.ts'
-import {
-  type OrderReference,
-  readKnownFills,
-  readLedgerForFill,
-  readLedgers,
-  readNamedOrders,
-  type StoredLedger,
-  termsOf,
-} from './ledger-read.ts'
+import { readLedgerForFill, readLedgers, type StoredLedger, termsOf } from './ledger-read.ts'
 import type { Fill } from './ledger-rows.ts'
 import { replayChange } from './replay.ts'
 
