@@ -168,17 +168,17 @@ function repairsOf(
   comparison: PositionComparison,
   position: Position | undefined,
 ): RecordFillInput[] {
-  const { ourQuantity, exchangeQuantity, missingQuantity } = comparison
-  const turns = !ourQuantity.isZero() && !exchangeQuantity.isZero() && ourQuantity.s !== exchangeQuantity.s
+  const { ourQuantity: from, exchangeQuantity: to } = comparison
+  const turns = !from.isZero() && !to.isZero() && from.s !== to.s
   if (turns && position) {
     return [
-      repairFill(base, comparison, ourQuantity.neg(), givenUpAt(position), LAST - 1n),
-      repairFill(base, comparison, exchangeQuantity, takenAt(comparison, undefined), LAST),
+      repairFill(base, comparison, { from, to: NONE }, givenUpAt(position), LAST - 1n),
+      repairFill(base, comparison, { from: NONE, to }, takenAt(comparison, undefined), LAST),
     ]
   }
-  const grows = exchangeQuantity.abs().gt(ourQuantity.abs())
+  const grows = to.abs().gt(from.abs())
   const price = grows || !position ? takenAt(comparison, position) : givenUpAt(position)
-  return [repairFill(base, comparison, missingQuantity, price, LAST)]
+  return [repairFill(base, comparison, { from, to }, price, LAST)]
 }
 
 // A repair answers to all that the exchange had counted: it comes after every other fill of its millisecond.
@@ -208,21 +208,19 @@ function takenAt(comparison: PositionComparison, position: Position | undefined)
   return price.gt(0) ? price : exchangePrice
 }
 
+/**
+ * The fill that takes a position from one signed quantity to another. Its id is made of both, so that whoever meets a repair
+ * half done goes on with the same fill.
+ */
 function repairFill(
   { botId, exchange, at }: RepairBase,
-  { symbol, positionSide, ourQuantity, exchangeQuantity }: PositionComparison,
-  change: Decimal,
+  { symbol, positionSide }: PositionComparison,
+  step: { readonly from: Decimal; readonly to: Decimal },
   price: Decimal,
   sequence: bigint,
 ): RecordFillInput {
-  const content = [
-    exchange,
-    symbol,
-    positionSide,
-    at.toISOString(),
-    ourQuantity.toFixed(),
-    exchangeQuantity.toFixed(),
-  ]
+  const change = step.to.minus(step.from)
+  const content = [exchange, symbol, positionSide, at.toISOString(), step.from.toFixed(), step.to.toFixed()]
   return {
     botId,
     exchange,
@@ -234,6 +232,6 @@ function repairFill(
     executedAt: at,
     sequence,
     kind: 'adjustment',
-    exchangeTradeId: `reconcile:${hashOf([...content, change.toFixed()])}`,
+    exchangeTradeId: `reconcile:${hashOf(content)}`,
   }
 }
