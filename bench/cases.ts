@@ -151,7 +151,7 @@ export async function fillUp(
   let missing = wanted - (row?.stored ?? 0)
   for (let part = 0; missing > 0; part++) {
     const rows = Math.min(missing, 100_000)
-    const botId = await prepareBot(db, `filler-${part}-${run}`)
+    const botId = await prepareBot(db, `filler-${wanted}-${part}-${run}`)
     await sql`
       insert into trading.fills (bot_id, id, exchange, symbol, side, exchange_trade_id, position_side, kind, price,
         quantity, fee, fee_currency, fee_in_settlement, executed_at, sequence, realised_gross, excess_quantity)
