@@ -37,6 +37,8 @@ export interface Catalog {
 }
 
 const OURS = sql`space.nspname in ('fleet', 'market', 'trading')`
+// A partition has what its table has, under names of its own.
+const WHOLE = sql`not relation.relispartition`
 const RELATION = sql`space.nspname || '.' || relation.relname`
 
 const columnNames = (numbers: ReturnType<typeof sql>, relation: ReturnType<typeof sql>) => sql`(
@@ -49,7 +51,7 @@ export async function readCatalog(db: Database): Promise<Catalog> {
     select ${RELATION} as table, (select json_agg(attname order by attnum) from pg_attribute
       where attrelid = relation.oid and attnum > 0 and not attisdropped) as columns
     from pg_class relation join pg_namespace space on space.oid = relation.relnamespace
-    where relation.relkind in ('r', 'p') and ${OURS} order by 1`)
+    where relation.relkind in ('r', 'p') and ${WHOLE} and ${OURS} order by 1`)
   const constraints = await db.execute(sql`
     select ${RELATION} as table, conname as name, contype::text as kind, confdeltype::text as "onDelete",
       ${columnNames(sql`conkey`, sql`conrelid`)} as columns, ${columnNames(sql`confkey`, sql`confrelid`)} as "targetColumns",
@@ -57,14 +59,14 @@ export async function readCatalog(db: Database): Promise<Catalog> {
         join pg_namespace space on space.oid = target.relnamespace where target.oid = confrelid) as target
     from pg_constraint join pg_class relation on relation.oid = conrelid
     join pg_namespace space on space.oid = relation.relnamespace
-    where contype in ('p', 'u', 'f', 'c', 'x') and ${OURS} order by 1, 2`)
+    where contype in ('p', 'u', 'f', 'c', 'x') and ${WHOLE} and ${OURS} order by 1, 2`)
   const indexes = await db.execute(sql`
     select ${RELATION} as table, own.relname as name, indisunique as "isUnique",
       exists (select from pg_constraint where conindid = indexrelid) as "isConstraint",
       ${columnNames(sql`indkey::smallint[]`, sql`indrelid`)} as columns,
       coalesce(pg_get_expr(indpred, indrelid), '') as predicate
     from pg_index join pg_class relation on relation.oid = indrelid join pg_class own on own.oid = indexrelid
-    join pg_namespace space on space.oid = relation.relnamespace where ${OURS} order by 1, 2`)
+    join pg_namespace space on space.oid = relation.relnamespace where ${WHOLE} and ${OURS} order by 1, 2`)
   return {
     tables: parsed(tables) as unknown as TableRule[],
     constraints: parsed(constraints) as unknown as ConstraintRule[],
@@ -87,10 +89,12 @@ function parsed(rows: unknown): Record<string, unknown>[] {
 }
 
 /** Tables of the whole fleet. Every other table belongs to one bot. */
-export const SHARED_TABLES = ['fleet.settings', 'market.instruments']
+export const SHARED_SCHEMAS = ['market']
+export const SHARED_TABLES = ['fleet.settings']
 
 function isOfBot(table: string | null): boolean {
-  return table !== null && !SHARED_TABLES.includes(table)
+  if (table === null || SHARED_TABLES.includes(table)) return false
+  return !SHARED_SCHEMAS.some((schema) => table.startsWith(`${schema}.`))
 }
 
 /** Each row of a bot says whose it is, first in every key, so that no key and no reference crosses from bot to bot. */

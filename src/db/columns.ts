@@ -1,20 +1,15 @@
 import { type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import { customType } from 'drizzle-orm/pg-core'
 import type { ZodType } from 'zod'
-import { type Amount, Decimal, toDecimal, ZERO } from './decimal.ts'
+import { type Amount, type Decimal, readStored, toDecimal } from './decimal.ts'
 import { DataError } from './errors.ts'
-
-/** Most stored amounts are zero or short, and a zero need not be made anew. */
-function toStored(text: string): Decimal {
-  return text === '0' ? ZERO : new Decimal(text)
-}
 
 /** An exact amount: `numeric` without a declared scale, which would round without a word. */
 export const decimal = (name: string) =>
   customType<{ data: Decimal; driverData: string }>({
     dataType: () => 'numeric',
     toDriver: (value) => toDecimal(value as Amount, camelCase(name)).toFixed(),
-    fromDriver: toStored,
+    fromDriver: readStored,
   })(name)
 
 /**
@@ -24,7 +19,7 @@ export const quotient = (name: string) =>
   customType<{ data: Decimal; driverData: string }>({
     dataType: () => 'numeric',
     toDriver: (value) => value.toFixed(),
-    fromDriver: toStored,
+    fromDriver: readStored,
   })(name)
 
 /** A moment, to the millisecond that a JS `Date` has: finer stored times would break equality and paging. */
@@ -159,3 +154,8 @@ export function isNotBlank(column: SQLWrapper): SQL {
 /** Defaults that the database fills in. */
 export const NOW: SQL<Date> = sql`now()`
 export const NOTHING: SQL<Decimal> = sql`0`
+
+/** `numerator / denominator` as the library divides: 40 decimals, rounded half up. */
+export function quotientOf(numerator: string, denominator: string): string {
+  return `round((${numerator}) * 1.${'0'.repeat(60)} / nullif(${denominator}, 0), 40)`
+}

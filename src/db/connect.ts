@@ -77,7 +77,12 @@ export function assembleConnection(parts: ConnectionParts): Connection {
     open: openLink,
   })
   const dialect = new PgDialect()
-  const session = new BlotterSession(dialect, { pool, logger, beginScript: beginScriptOf(settings) })
+  const session = new BlotterSession(dialect, {
+    pool,
+    logger,
+    beginScript: beginScriptOf(settings),
+    canCopy: engine === 'postgres' && settings.statementTimeoutMs > 0,
+  })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= pool.close(CLOSE_MS).then(parts.afterClose)

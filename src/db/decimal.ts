@@ -74,6 +74,74 @@ function bounded(amount: Decimal, field: string, value: Amount): Decimal {
   return amount.isZero() ? ZERO : amount
 }
 
+const PLAIN_TEXT = /^(?:0|[1-9]\d{0,29})(?:\.\d{1,30})?$/
+
+/**
+ * The exact text of an amount, for bulk writes. Most text is what it should be already, and making a `Decimal` of it only to
+ * write it out again would take longer than storing it.
+ *
+ * @throws `invalid_input` as `toDecimal` does.
+ */
+export function toAmountText(value: Amount, field: string): string {
+  return typeof value === 'string' && PLAIN_TEXT.test(value) ? value : toDecimal(value, field).toFixed()
+}
+
+/** Decimal digits in one word of a Decimal: decimal.js counts in base 10,000,000. */
+const WORD_DIGITS = 7
+const ZERO_CODE = 48
+const MINUS_CODE = 45
+
+/** What decimal.js copies when it is given a Decimal of another clone: sign, exponent of the first digit, words. */
+class DecimalParts {
+  readonly toStringTag = '[object Decimal]'
+  readonly s: number
+  readonly e: number
+  readonly d: readonly number[]
+
+  constructor(s: number, e: number, d: readonly number[]) {
+    this.s = s
+    this.e = e
+    this.d = d
+  }
+}
+
+/**
+ * Reads a number as Postgres writes it, in a third of the time that the constructor of decimal.js takes for text: a read of
+ * 500 candles spent half of its time there. What is not plain digits and a point is left to that constructor.
+ */
+export function readStored(text: string): Decimal {
+  const sign = text.charCodeAt(0) === MINUS_CODE ? -1 : 1
+  const start = sign === 1 ? 0 : 1
+  const end = text.length
+  const found = text.indexOf('.')
+  const point = found === -1 ? end : found
+  const words: number[] = []
+  let exponent = 0
+  let word = 0
+  // Words are counted from the point to either side, so the first may be short.
+  let missing = (point - start) % WORD_DIGITS || WORD_DIGITS
+  for (let i = start; i < end; i++) {
+    if (i === point) {
+      missing = WORD_DIGITS
+      continue
+    }
+    const digit = text.charCodeAt(i) - ZERO_CODE
+    if (!(digit >= 0 && digit <= 9)) return new Decimal(text)
+    if (digit !== 0 && word === 0 && words.length === 0) exponent = i < point ? point - i - 1 : point - i
+    word = word * 10 + digit
+    missing -= 1
+    if (missing === 0) {
+      if (word !== 0 || words.length > 0) words.push(word)
+      word = 0
+      missing = WORD_DIGITS
+    }
+  }
+  if (missing < WORD_DIGITS) words.push(word * 10 ** missing)
+  while (words.at(-1) === 0) words.pop()
+  if (words.length === 0) return end > 0 ? ZERO : new Decimal(text)
+  return new Decimal(new DecimalParts(sign, exponent, words) as unknown as Decimal)
+}
+
 /** Reads an amount greater than zero. @throws `invalid_input` naming `field`. */
 export function toPositive(value: Amount, field: string): Decimal {
   const amount = toDecimal(value, field)

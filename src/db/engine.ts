@@ -21,6 +21,8 @@ export interface Link {
   run(statement: Statement): Promise<RawResult>
   /** Runs text without parameters, as one round trip, and returns the command tag of the last statement. */
   runScript(text: string): Promise<string>
+  /** Sends `data` to a COPY … FROM STDIN, inside a transaction. Absent where the driver has no COPY. */
+  readonly copyIn?: (text: string, data: readonly Buffer[]) => Promise<void>
   close(): Promise<void>
 }
 

@@ -1,3 +1,5 @@
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import postgres from 'postgres'
 import { watch } from './deadline.ts'
 import type { Link, RawResult, Statement } from './engine.ts'
@@ -121,12 +123,30 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
         return commandOf(Array.isArray(result) && Array.isArray(result[0]) ? result.at(-1) : result)
       })
     },
+    copyIn(text: string, data: readonly Buffer[]): Promise<void> {
+      return inTurn(async () => {
+        refuseIfBroken()
+        const query = client.unsafe(text)
+        await inTime(
+          query,
+          query.writable().then((stream) => writeAll(stream, data)),
+        )
+      })
+    },
     async close() {
       broken = true
       // Who closes under a running statement has waited for it already.
       await client.end({ timeout: busy ? 0 : FAREWELL_SECONDS })
     },
   }
+}
+
+/**
+ * Ends when the server has taken everything, or the connection is gone. Of an error that the server finds on the way, the
+ * driver never tells: the deadline of the statement is what ends that.
+ */
+async function writeAll(stream: Writable, data: readonly Buffer[]): Promise<void> {
+  await pipeline(Readable.from(data, { objectMode: true }), stream)
 }
 
 function replaceAll(target: Record<number, unknown>, entries: Readonly<Record<number, unknown>>): void {

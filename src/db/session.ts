@@ -34,6 +34,17 @@ export interface SessionContext {
   readonly logger: Logger | undefined
   /** Runs first in every transaction: `begin`, and the timeouts where a session cannot carry them. */
   readonly beginScript: string
+  /** True if rows can be sent by COPY: the driver knows it, and a deadline ends one that goes wrong. */
+  readonly canCopy: boolean
+}
+
+/** Rows on their way into a temporary table, which is dropped at the end of the transaction. */
+export interface StagedRows {
+  readonly table: string
+  /** Its columns with their types, as `a bigint, b numeric`. No constraints: the driver hangs where COPY fails. */
+  readonly columns: string
+  /** Lines in the text format of COPY. */
+  readonly data: readonly Buffer[]
 }
 
 /** Runs statements on a borrowed connection, or on the one that a transaction holds. */
@@ -180,6 +191,22 @@ export class BlotterSession extends PgSession<PgQueryResultHKT> {
     } finally {
       pool.release(link)
     }
+  }
+
+  get canCopy(): boolean {
+    return this.#context.canCopy
+  }
+
+  /** Makes a temporary table and fills it by COPY, in the transaction that this session belongs to. */
+  async copyIn(name: string, { table, columns, data }: StagedRows): Promise<void> {
+    const link = this.#held?.link
+    const copyIn = link?.copyIn
+    if (!link || !copyIn)
+      throw new DataError('unexpected', 'COPY needs a transaction and a driver that has it')
+    await observed(this.#context.logger, name, async () => {
+      await link.runScript(`create temp table ${table} (${columns}) on commit drop`)
+      await copyIn(`copy pg_temp.${table} from stdin`, data)
+    })
   }
 
   /** Runs `work` in a savepoint of the transaction that this session belongs to. */

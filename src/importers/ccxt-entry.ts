@@ -5,7 +5,7 @@ import { DataError, isDataError } from '../db/errors.ts'
 import { POSITION_SIDES, type PositionSide } from '../trading/position-math.ts'
 import { type CcxtNumber, NUMBER_PATTERN } from './ccxt-schema.ts'
 
-interface Problem {
+export interface Problem {
   readonly field: string
   readonly why: string
 }
@@ -50,7 +50,8 @@ function step(key: PropertyKey): string {
   return typeof key === 'number' ? `[${key}]` : `.${String(key)}`
 }
 
-function refuseAll(problems: readonly Problem[]): void {
+/** @throws `invalid_input` with every problem, at most 20; does nothing if there is none. */
+export function refuseAll(problems: readonly Problem[]): void {
   const [first] = problems
   if (first === undefined) return
   const lines = problems.slice(0, SHOWN_PROBLEMS).map(({ field, why }) => `${field}: ${why}`)
@@ -177,7 +178,7 @@ function numberTexts(value: unknown, depth = 0): string[] {
 }
 
 /** Writes out an exponent; leaves plain decimal text as it is. */
-function plainText(text: string): string {
+export function plainText(text: string): string {
   return /[e+]|^-?\.|\.$/i.test(text) ? new Decimal(text).toFixed() : text
 }
 

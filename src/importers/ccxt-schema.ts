@@ -3,7 +3,8 @@ import { z } from 'zod'
 // What ccxt's unified objects hold, as far as it is read here. Unknown keys pass; a known one of a wrong type is refused.
 // Undefined and null both mean that the exchange did not say: Python's ccxt writes null.
 
-const complaint =
+/** What is wrong with a value that should have been something else. */
+export const complaint =
   (wanted: string) =>
   ({ input }: { input?: unknown }): string =>
     input === undefined || input === null ? 'is missing' : `is ${shown(input)}, not ${wanted}`
@@ -121,3 +122,40 @@ export const flowSchema = object({
   fee: feeSchema.nullish(),
 })
 export type CcxtFlow = z.output<typeof flowSchema>
+
+/** A candle: an array of its time, prices and volume. What comes behind them is left alone. */
+export const candleSchema = z
+  .array(z.unknown(), { error: complaint('an array of timestamp, open, high, low, close and volume') })
+  .transform(([timestamp, open, high, low, close, volume]) => ({ timestamp, open, high, low, close, volume }))
+  .pipe(
+    z.object({
+      timestamp: milliseconds,
+      open: number,
+      high: number,
+      low: number,
+      close: number,
+      volume: number,
+    }),
+  )
+export type CcxtCandle = z.output<typeof candleSchema>
+
+/** A rate of the past, or what an exchange says of the present one: told apart by what they hold. */
+export const fundingRateSchema = object({
+  ...moment,
+  symbol: text.nullish(),
+  fundingRate: number.nullish(),
+  fundingTimestamp: milliseconds.nullish(),
+  nextFundingRate: number.nullish(),
+  nextFundingTimestamp: milliseconds.nullish(),
+  markPrice: number.nullish(),
+  indexPrice: number.nullish(),
+  interval: text.nullish(),
+})
+export type CcxtFundingRate = z.output<typeof fundingRateSchema>
+
+/** A rate with its time, alone or with the four zeros that a candle would need. */
+export const datedRateSchema = z
+  .array(z.unknown(), { error: complaint('an array of timestamp and rate') })
+  .refine(({ length }) => length === 2 || length === 6, { error: 'has neither 2 nor 6 values', abort: true })
+  .transform(([timestamp, rate]) => ({ timestamp, rate }))
+  .pipe(z.object({ timestamp: milliseconds, rate: number }))

@@ -6,7 +6,7 @@ import { toDecimal, toPositive } from '../db/decimal.ts'
 import { type PageInput, readLimit } from '../db/page.ts'
 import { many, maybeOne, one } from '../db/rows.ts'
 import { INSTRUMENT_KINDS, type InstrumentKind } from './instrument-kinds.ts'
-import { INSTRUMENT_STATUSES, type InstrumentStatus, instruments } from './schema.ts'
+import { INSTRUMENT_STATUSES, type InstrumentStatus, instruments } from './schema/index.ts'
 
 export type Instrument = typeof instruments.$inferSelect
 

@@ -1,11 +1,11 @@
 import { type Column, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from '../db/database.ts'
-import { Decimal } from '../db/decimal.ts'
+import { readStored } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { bots } from '../fleet/schema.ts'
-import { instruments } from '../market/schema.ts'
+import { instruments } from '../market/schema/index.ts'
 import type { Cycle, LedgerId, LedgerTerms } from './ledger.ts'
 import { keyOf } from './ledger-columns.ts'
 import type { Lot, Side } from './position-math.ts'
@@ -88,11 +88,11 @@ function decodeLots(text: unknown): Lot[] {
   return lots.map(([ordinal, openedAt, price, originalQuantity, originalCost, quantity, cost]) => ({
     ordinal,
     openedAt: new Date(openedAt),
-    price: new Decimal(price),
-    originalQuantity: new Decimal(originalQuantity),
-    originalCost: new Decimal(originalCost),
-    quantity: new Decimal(quantity),
-    cost: new Decimal(cost),
+    price: readStored(price),
+    originalQuantity: readStored(originalQuantity),
+    originalCost: readStored(originalCost),
+    quantity: readStored(quantity),
+    cost: readStored(cost),
   }))
 }
 
@@ -186,7 +186,7 @@ function toCycle(row: LedgerRow): Cycle {
       exitValue: value('exitValue'),
       realisedGross: value('realisedGross'),
       fees: value('fees'),
-      unvaluedFees: Object.fromEntries(unvalued.map(([currency, fee]) => [currency, new Decimal(fee)])),
+      unvaluedFees: Object.fromEntries(unvalued.map(([currency, fee]) => [currency, readStored(fee)])),
       funding: value('funding'),
       lotCount: value('lotCount'),
       fillCount: value('fillCount'),

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Amount, Decimal, divide, QUOTIENT_SCALE, toDecimal, toPositive } from '../../src/db/decimal.ts'
+import {
+  type Amount,
+  Decimal,
+  divide,
+  QUOTIENT_SCALE,
+  readStored,
+  toDecimal,
+  toPositive,
+} from '../../src/db/decimal.ts'
 
 /** Whole number of 10^-30, which every amount is. */
 const UNIT = 10n ** 30n
@@ -166,5 +174,33 @@ describe('amounts', () => {
   test('that must be positive are', () => {
     expect(toPositive('0.1', 'x').toFixed()).toBe('0.1')
     for (const text of ['0', '-0', '-1']) expect(() => toPositive(text, 'x')).toThrow('greater than zero')
+  })
+})
+
+describe('a stored amount', () => {
+  /** What decimal.js holds: were it any different, arithmetic would go wrong later and elsewhere. */
+  const partsOf = ({ s, e, d }: Decimal) => ({ s, e, d })
+
+  test('is read as the constructor of decimal.js reads it', () => {
+    fc.assert(
+      fc.property(amounts, ({ text }) => {
+        expect(partsOf(readStored(text))).toEqual(partsOf(new Decimal(new Decimal(text).toFixed())))
+        expect(readStored(text).constructor).toBe(Decimal)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test.each(
+    '0 0.000 1 -1 10 100.10 9999999 10000000 99999999.9999999 100000000000000 0.1 -0.0000001 0.00000001 12345678.12345678 0.000000000000000000000000000001 NaN Infinity -Infinity'.split(
+      ' ',
+    ),
+  )('of %s is read so', (text) => {
+    expect(partsOf(readStored(text))).toEqual(partsOf(new Decimal(text)))
+    expect(readStored(text).toFixed()).toBe(new Decimal(text).toFixed())
+  })
+
+  test('is refused where it is no number', () => {
+    for (const text of ['', 'abc', '1x', '1.2.3']) expect(() => readStored(text)).toThrow()
   })
 })

@@ -10,7 +10,7 @@ import {
   type SetInstrumentInput,
   setInstrument,
 } from '../../src/market/index.ts'
-import { instruments } from '../../src/market/schema.ts'
+import { instruments } from '../../src/market/schema/index.ts'
 import { describeEngines } from '../database.ts'
 
 function perpetual(overrides: Partial<SetInstrumentInput> = {}): SetInstrumentInput {

@@ -25,6 +25,7 @@ import {
   label,
   NOW,
   quotient,
+  quotientOf,
 } from '../../db/columns.ts'
 import { bots } from '../../fleet/schema.ts'
 import { INSTRUMENT_KINDS } from '../../market/instrument-kinds.ts'
@@ -72,11 +73,6 @@ export const ledgerHeads = trading.table(
     check('ledger_heads_position_side_check', isOneOf(head.positionSide, POSITION_SIDES)),
   ],
 )
-
-/** `numerator / denominator` as the library divides: 40 decimals, rounded half up. */
-function quotientOf(numerator: string, denominator: string) {
-  return `round((${numerator}) * 1.${'0'.repeat(60)} / nullif(${denominator}, 0), 40)`
-}
 
 /** The gross PnL of what a position holds, at a price: an expression over the columns of `positions`. */
 export function unrealisedPnlAt(price: string): string {

@@ -1,15 +1,11 @@
-import { type SQLWrapper, sql } from 'drizzle-orm'
-import { check, pgSchema, primaryKey } from 'drizzle-orm/pg-core'
-import { decimal, instant, isNotBlank, isNotNegative, isOneOf, isPositive, label } from '../db/columns.ts'
-import { INSTRUMENT_KINDS, type InstrumentKind } from './instrument-kinds.ts'
+import { sql } from 'drizzle-orm'
+import { check, primaryKey } from 'drizzle-orm/pg-core'
+import { decimal, instant, isNotBlank, isNotNegative, isOneOf, isPositive, label } from '../../db/columns.ts'
+import { INSTRUMENT_KINDS, type InstrumentKind } from '../instrument-kinds.ts'
+import { isKey, market } from './values.ts'
 
 export const INSTRUMENT_STATUSES = ['active', 'suspended', 'delisted'] as const
 export type InstrumentStatus = (typeof INSTRUMENT_STATUSES)[number]
-
-export const market = pgSchema('market')
-
-// A text of more than 2,700 bytes does not fit into an index.
-const isKey = (column: SQLWrapper) => sql`${isNotBlank(column)} and char_length(${column}) <= 200`
 
 /**
  * One symbol that an exchange trades. Replaced in place when the exchange changes its rules.

@@ -1,0 +1,1 @@
+export { type CandlePartition, type EnsurePartitionsInput, ensurePartitions } from './partitions.ts'
