@@ -35,6 +35,10 @@ CREATE FUNCTION market.close_time_of(timeframe text, open_time timestamptz) RETU
 $$;
 --> statement-breakpoint
 
+-- News comes in bulk and is asked for at once: with a list of pending entries the planner avoids the index until vacuum.
+ALTER INDEX market.news_symbols_idx SET (fastupdate = off);
+--> statement-breakpoint
+
 CREATE FUNCTION market.set_series_times() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (NEW.id, NEW.exchange, NEW.symbol, NEW.timeframe) IS DISTINCT FROM (OLD.id, OLD.exchange, OLD.symbol, OLD.timeframe) THEN

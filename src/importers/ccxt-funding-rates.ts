@@ -3,6 +3,7 @@ import type { FundingRateInput } from '../market/funding-rates.ts'
 import { convertEntries, type Entry, type Problem, refuseAll } from './ccxt-entry.ts'
 import { defined } from './ccxt-fills.ts'
 import { type CcxtFundingRate, fundingRateSchema } from './ccxt-schema.ts'
+import { wholeNumber } from './csv-times.ts'
 import { fundingHour, inferIntervals } from './funding-interval.ts'
 import { isInterval, readIntervalOption, readSource } from './market-options.ts'
 
@@ -128,7 +129,7 @@ const UNIT_MINUTES: ReadonlyMap<string | undefined, number> = new Map([
 function readInterval({ interval }: CcxtFundingRate, entry: Entry): number | undefined {
   if (!interval) return undefined
   const [, count = '', unit] = /^(\d{1,5})([mhd])$/.exec(interval) ?? []
-  const hours = (Number(count) * (UNIT_MINUTES.get(unit) ?? 0)) / 60
+  const hours = ((wholeNumber(count) ?? 0) * (UNIT_MINUTES.get(unit) ?? 0)) / 60
   return isInterval(hours) ? hours : entry.refuse('interval', `is '${interval}', not whole hours such as 8h`)
 }
 
