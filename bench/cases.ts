@@ -11,7 +11,7 @@ import {
 import { v7 as uuidv7 } from 'uuid'
 import { EXCHANGE, fillOf, prepareBot, prepareInstruments, SYMBOL } from './fixture.ts'
 import { copyFills, recordFillByHand } from './floor.ts'
-import { compare, type Measured, summarise, timed } from './measure.ts'
+import { compare, type Measured, summarise, timed, watchMemory } from './measure.ts'
 
 export interface Bench {
   readonly db: Connection
@@ -123,20 +123,6 @@ export async function benchRecordFills({ db, sql, run }: Bench): Promise<Measure
 function* streamOf(batch: number, run: string): Generator<RecordFillInput> {
   for (let n = 0; n < FILLS_PER_BOT; n++) {
     for (let bot = 0; bot < BOTS; bot++) yield fillOf(`ours-${batch}-${bot}-${run}`, n)
-  }
-}
-
-function watchMemory() {
-  const before = process.memoryUsage.rss()
-  let highest = before
-  const timer = setInterval(() => {
-    highest = Math.max(highest, process.memoryUsage.rss())
-  }, 50)
-  return {
-    stop() {
-      clearInterval(timer)
-      return Math.round((highest - before) / 2 ** 20)
-    },
   }
 }
 

@@ -2,6 +2,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import postgres from 'postgres'
 import { connect, migrate } from 'tradeblotter'
+import { ensurePartitions } from 'tradeblotter/maintenance'
 import { startNpmBinaries } from '../test/server/npm-binaries.ts'
 import {
   type Bench,
@@ -12,6 +13,7 @@ import {
   fillUp,
   type MeasuredBatch,
 } from './cases.ts'
+import { benchListSeries, benchMarketReads, benchRecordCandles, fillMarket } from './market-cases.ts'
 import type { Measured } from './measure.ts'
 
 const FEW = 10_000
@@ -21,8 +23,10 @@ const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     'database-url': { type: 'string' },
-    /** Also with five million fills stored, which takes minutes to fill up. */
+    /** Also with five million fills and twenty million candles stored, which takes minutes to fill up. */
     large: { type: 'boolean', default: false },
+    /** `ledger` or `market` alone. */
+    part: { type: 'string' },
   },
 })
 
@@ -44,6 +48,17 @@ try {
     else note(`${measured.case}: ${measured.ratio}`)
   }
   const bench: Bench = { db, sql, run: Date.now().toString(36) }
+  if (values.part !== 'market') await runLedger(bench, show)
+  if (values.part !== 'ledger') await runMarket(bench, show)
+  if (!values.json) printTable(results)
+  await sql.end()
+} finally {
+  await started?.stop()
+}
+
+type Show = (measured: Measured | MeasuredBatch) => void
+
+async function runLedger(bench: Bench, show: Show): Promise<void> {
   await fillUp(bench, FEW, note)
   show(await benchRecordFill(bench, `recordFill, ${FEW.toLocaleString('en')} fills stored`))
   for (const measured of await benchPositions(bench)) show(measured)
@@ -57,10 +72,22 @@ try {
       show({ ...measured, case: `${measured.case}, ${MANY.toLocaleString('en')} fills stored` })
     }
   }
-  if (!values.json) printTable(results)
-  await sql.end()
-} finally {
-  await started?.stop()
+}
+
+async function runMarket(bench: Bench, show: Show): Promise<void> {
+  const { db, sql } = bench
+  // Two years of partitions, as a fleet has them.
+  await ensurePartitions(db, { from: new Date('2024-01-01'), until: new Date('2026-01-01') })
+  for (const seriesCount of values.large ? [10, 2_000] : [10]) {
+    const bytes = await fillMarket(sql, seriesCount, note)
+    const stored = `${(seriesCount * 10_000).toLocaleString('en')} candles stored`
+    for (const measured of await benchMarketReads(bench, stored)) show(measured)
+    const { series, p50Ms } = await benchListSeries(db)
+    note(
+      `listCandleSeries, ${stored}: ${series} series in ${p50Ms} ms; a candle takes ${bytes} bytes on disk, index and all`,
+    )
+  }
+  for (const measured of await benchRecordCandles(bench)) show(measured)
 }
 
 function printTable(results: readonly (Measured | MeasuredBatch)[]): void {

@@ -47,6 +47,21 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedAt) * 1000
 }
 
+/** Watches resident memory; `stop` returns by how many MiB it was above the beginning at its highest. */
+export function watchMemory() {
+  const before = process.memoryUsage.rss()
+  let highest = before
+  const timer = setInterval(() => {
+    highest = Math.max(highest, process.memoryUsage.rss())
+  }, 50)
+  return {
+    stop() {
+      clearInterval(timer)
+      return Math.round((highest - before) / 2 ** 20)
+    },
+  }
+}
+
 function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN

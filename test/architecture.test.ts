@@ -53,7 +53,7 @@ const NUMBER_USES: Exceptions = {
   'embedded/link-pglite.ts': { times: 1, because: WIRE },
   'importers/ccxt-entry.ts': { times: 1, because: 'finds the text that a float was read from' },
   'importers/csv-times.ts': { times: 1, because: 'times and counts' },
-  'market/candle-check.ts': { times: 2, because: 'compares, and exactly where doubles are equal' },
+  'market/candle-check.ts': { times: 7, because: 'compares, and exactly where doubles are equal' },
   'market/candles.ts': { times: 1, because: 'columns of doubles, named inexact' },
   'trading/record-fills.ts': { times: 2, because: 'compares times' },
 }

@@ -10,6 +10,12 @@ export function canStage(db: Database): boolean {
   return is(session, BlotterSession) && session.canCopy && !isTransaction(db)
 }
 
+/** True if another transaction can begin at once. */
+export function hasSpareConnection(db: Database): boolean {
+  const { session } = db._
+  return is(session, BlotterSession) && session.hasSpareConnection
+}
+
 /**
  * Sends rows into a temporary table by COPY, the fastest way into Postgres, and runs `work` on it, in one transaction.
  */

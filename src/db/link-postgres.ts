@@ -1,4 +1,4 @@
-import { Readable, type Writable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import postgres from 'postgres'
 import { watch } from './deadline.ts'
@@ -127,10 +127,7 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
       return inTurn(async () => {
         refuseIfBroken()
         const query = client.unsafe(text)
-        await inTime(
-          query,
-          query.writable().then((stream) => writeAll(stream, data)),
-        )
+        await inTime(query, writeAll(query, data))
       })
     },
     async close() {
@@ -142,10 +139,18 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
 }
 
 /**
- * Ends when the server has taken everything, or the connection is gone. Of an error that the server finds on the way, the
- * driver never tells: the deadline of the statement is what ends that.
+ * Ends when the server has taken everything, has refused it, or the connection is gone.
+ *
+ * The query is settled once its stream is there. What goes wrong after the last byte was written, postgres.js tells that query
+ * only, and the stream waits forever: so the query passes it on.
  */
-async function writeAll(stream: Writable, data: readonly Buffer[]): Promise<void> {
+async function writeAll(
+  query: postgres.PendingQuery<postgres.Row[]>,
+  data: readonly Buffer[],
+): Promise<void> {
+  const stream = await query.writable()
+  // Left out of the published types.
+  Object.assign(query, { reject: (error: Error) => stream.destroy(error) })
   await pipeline(Readable.from(data, { objectMode: true }), stream)
 }
 

@@ -197,6 +197,11 @@ export class BlotterSession extends PgSession<PgQueryResultHKT> {
     return this.#context.canCopy
   }
 
+  get hasSpareConnection(): boolean {
+    const { idle, open, size, waiting } = this.#context.pool.figures
+    return waiting === 0 && (idle > 0 || open < size)
+  }
+
   /** Makes a temporary table and fills it by COPY, in the transaction that this session belongs to. */
   async copyIn(name: string, { table, columns, data }: StagedRows): Promise<void> {
     const link = this.#held?.link

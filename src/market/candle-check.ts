@@ -56,14 +56,13 @@ export function checkCandle(candle: CandleInput): CandleValues {
       `openTime ${openTime.toISOString()} is no open time of ${candle.timeframe}; the one before it is ${before}`,
     )
   }
-  const open = toPriceText(candle.open, 'open')
-  const high = toPriceText(candle.high, 'high')
-  const low = toPriceText(candle.low, 'low')
-  const close = toPriceText(candle.close, 'close')
-  refuseAbove(open, high, 'high', 'open')
-  refuseAbove(close, high, 'high', 'close')
-  refuseBelow(open, low, 'low', 'open')
-  refuseBelow(close, low, 'low', 'close')
+  const open = toAmountText(candle.open, 'open')
+  const high = toAmountText(candle.high, 'high')
+  const low = toAmountText(candle.low, 'low')
+  const close = toAmountText(candle.close, 'close')
+  if (!isPlainlyConsistent(Number(open), Number(high), Number(low), Number(close))) {
+    refuseInconsistent({ open, high, low, close })
+  }
   const { complete = true, source } = candle
   if (typeof complete !== 'boolean')
     throw refusal('complete', `complete is ${typeof complete}, not a boolean`)
@@ -89,14 +88,38 @@ export function toRefusal(thrown: unknown, index: number, candle: CandleInput): 
   return { index, candle, field: thrown.field, reason: thrown.message }
 }
 
-const HAS_DIGIT_ABOVE_ZERO = /[1-9]/
+/**
+ * True if the prices are right beyond doubt. Rounding to doubles never turns two amounts around, so those that differ as
+ * doubles differ so; where it is not true, amounts that are alike as doubles may still be right.
+ */
+function isPlainlyConsistent(open: number, high: number, low: number, close: number): boolean {
+  return low > 0 && low < open && low < close && high > open && high > close
+}
 
-function toPriceText(value: Amount, field: string): string {
-  const text = toAmountText(value, field)
-  if (text.startsWith('-') || !HAS_DIGIT_ABOVE_ZERO.test(text)) {
-    throw refusal(field, `${field} '${text}' must be greater than zero`)
+interface PriceTexts {
+  readonly open: string
+  readonly high: string
+  readonly low: string
+  readonly close: string
+}
+
+function refuseInconsistent(texts: PriceTexts): void {
+  for (const field of ['open', 'high', 'low', 'close'] as const) {
+    if (!(Number(texts[field]) > 0))
+      throw refusal(field, `${field} '${texts[field]}' must be greater than zero`)
   }
-  return text
+  const { high, low } = texts
+  for (const other of ['open', 'close'] as const) {
+    const price = texts[other]
+    if (isLess(high, price)) throw refusal('high', `high ${high} is below the ${other} ${price}`)
+    if (isLess(price, low)) throw refusal('low', `low ${low} is above the ${other} ${price}`)
+  }
+}
+
+function isLess(a: string, b: string): boolean {
+  if (a === b) return false
+  const [x, y] = [Number(a), Number(b)]
+  return x === y ? new Decimal(a).lt(b) : x < y
 }
 
 function toVolumeText(value: Amount, field: string): string {
@@ -113,21 +136,6 @@ function toCountText(value: number | null | undefined): string | null {
   if (value === null || value === undefined) return null
   if (Number.isSafeInteger(value) && value >= 0) return String(value)
   throw refusal('tradeCount', `tradeCount ${value} is no whole number of zero or more`)
-}
-
-function refuseAbove(price: string, limit: string, field: string, other: string): void {
-  if (isLess(limit, price)) throw refusal(field, `${field} ${limit} is below the ${other} ${price}`)
-}
-
-function refuseBelow(price: string, limit: string, field: string, other: string): void {
-  if (isLess(price, limit)) throw refusal(field, `${field} ${limit} is above the ${other} ${price}`)
-}
-
-/** Compares exactly. Rounding to doubles never turns two amounts around, so those that differ as doubles need no more. */
-function isLess(a: string, b: string): boolean {
-  if (a === b) return false
-  const [x, y] = [Number(a), Number(b)]
-  return x === y ? new Decimal(a).lt(b) : x < y
 }
 
 function refusal(field: string, why: string): DataError {

@@ -1,9 +1,11 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { canStage, withStagedRows } from '../db/copy.ts'
+import { canStage, hasSpareConnection, withStagedRows } from '../db/copy.ts'
 import type { Database } from '../db/database.ts'
-import { DataError } from '../db/errors.ts'
+import { DataError, isDataError } from '../db/errors.ts'
 import { only } from '../db/rows.ts'
+import { sqlStateOf } from '../db/sqlstate.ts'
 import { sqlStatement } from '../db/statement.ts'
+import { isTransaction, transaction } from '../db/transaction.ts'
 import type { CandleChunk } from './candle-chunk.ts'
 import { series } from './schema/index.ts'
 import { ensureSeries, type SeriesName, toSeriesColumns } from './series.ts'
@@ -117,38 +119,83 @@ const writeGiven = sqlStatement<Outcome, (typeof SERIES_SLOTS)[number] | (typeof
   },
 )
 
-/** A part made ready, and the way it is sent. */
-export type CandlePart = (db: Database) => Promise<CandlesWritten>
+/** A part made ready: writes itself once `before` is done. */
+export type CandlePart = (db: Database, before: Promise<unknown>) => Promise<CandlesWritten>
 
 /** Fewer rows are faster in one statement than in a transaction. */
 const ROWS_WORTH_COPYING = 2_000
 
-/** Makes a part ready to be sent: by COPY if the handle can and there is enough of it, else as one statement. */
+/**
+ * Makes a part ready to be sent: by COPY if the handle can and there is enough of it, else as one statement. While the part
+ * before it is being written, its rows travel already, if there is a connection to spare.
+ */
 export function preparePart(db: Database, chunk: CandleChunk): CandlePart {
   const names = chunk.series
   const columns = toSeriesColumns(names)
   if (canStage(db) && chunk.size >= ROWS_WORTH_COPYING) {
     const rows = { table: STAGED_TABLE, columns: STAGED_COLUMNS, data: chunk.toCopy() }
-    return (db) =>
-      untilAllExist(db, names, () =>
-        withStagedRows(db, 'recordCandles', rows, (tx) => writeStaged.run(tx, columns)),
+    return async (db, before) => {
+      if (!hasSpareConnection(db)) await before
+      return untilAllExist(db, names, (lock) =>
+        withStagedRows(db, 'recordCandles', rows, async (tx) => {
+          await before
+          await lock?.(tx)
+          return writeStaged.run(tx, columns)
+        }),
       )
+    }
   }
   const given = Object.fromEntries(chunk.toColumns().map((values, i) => [GIVEN_SLOTS[i], values]))
   const slots = { ...columns, ...given } as Parameters<typeof writeGiven.run>[1]
-  return (db) => untilAllExist(db, names, () => writeGiven.run(db, slots))
+  return async (db, before) => {
+    await before
+    return untilAllExist(db, names, (lock) =>
+      lock
+        ? transaction(db, async (tx) => {
+            await lock(tx)
+            return writeGiven.run(tx, slots)
+          })
+        : writeGiven.run(db, slots),
+    )
+  }
 }
 
 /** Most often all series exist, and asking first would be another round trip. */
 async function untilAllExist(
   db: Database,
   names: readonly SeriesName[],
-  write: () => Promise<Outcome[]>,
+  write: Write,
 ): Promise<CandlesWritten> {
-  const outcome = only('recordCandles', await write())
+  const outcome = only('recordCandles', await besidePartitions(db, write))
   if (outcome?.found === names.length) return outcome
   await ensureSeries(db, names)
-  const second = only('recordCandles', await write())
+  const second = only('recordCandles', await besidePartitions(db, write))
   if (second?.found === names.length) return second
   throw new DataError('unexpected', 'recordCandles: a series was made and cannot be found')
+}
+
+/** Writes a part; if a lock is given, in a transaction that takes it first. */
+type Write = (lock?: (tx: Database) => Promise<unknown>) => Promise<Outcome[]>
+
+/**
+ * A statement that has begun knows no partition that is made while it waits: what it then puts into the default partition is
+ * refused, since it is not that one's any more. Whoever holds this lock has no partition made beside him.
+ */
+async function besidePartitions(db: Database, write: Write): Promise<Outcome[]> {
+  try {
+    return await write()
+  } catch (error) {
+    if (isTransaction(db) || !wasOvertaken(error)) throw error
+    return await write((tx) => lockPartitions.run(tx, {}))
+  }
+}
+
+const lockPartitions = sqlStatement<object, never>('recordCandles', () => ({
+  query: sql`lock table market.candles in row exclusive mode`,
+  fields: {},
+}))
+
+/** A check that breaks has a name; the bounds of a partition have none. */
+function wasOvertaken(error: unknown): boolean {
+  return isDataError(error) && sqlStateOf(error) === '23514' && error.constraint === undefined
 }

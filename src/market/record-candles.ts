@@ -78,8 +78,9 @@ class CandleWriter {
   readonly #rowsPerPart: number
   readonly #refused: RefusedCandle[] = []
   #chunk = new CandleChunk()
-  /** The part that is on its way, and those before it. */
+  /** The part that is on its way, which is done after all before it, and the one before it. */
   #sending: Promise<void> = Promise.resolve()
+  #before: Promise<void> = Promise.resolve()
   #count = 0
   #inserted = 0
   #updated = 0
@@ -132,22 +133,22 @@ class CandleWriter {
     return key
   }
 
-  /** Sends the part once the one before it is stored; one part is made ready meanwhile, and no more. */
+  /** Sends the part. Returns what to wait for: while one is written, the next may travel and a third be made ready. */
   #send(): Promise<void> {
     const { size } = this.#chunk
     const part = preparePart(this.#db, this.#chunk)
     this.#chunk = new CandleChunk()
-    const before = this.#sending
-    this.#sending = before.then(async () => {
-      const { inserted, updated } = await part(this.#db)
+    const room = this.#before
+    this.#before = this.#sending
+    this.#sending = part(this.#db, this.#before).then(({ inserted, updated }) => {
       this.#inserted += inserted
       this.#updated += updated
       this.#unchanged += size - inserted - updated
       this.#onProgress?.(this.#progress())
     })
-    // Whoever gives candles hears of it with the next one, or at the end.
+    // Whoever gives candles hears of it with the next ones, or at the end.
     this.#sending.catch(() => undefined)
-    return before
+    return room
   }
 
   #progress(): CandlesProgress {
