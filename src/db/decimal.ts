@@ -106,8 +106,8 @@ class DecimalParts {
 }
 
 /**
- * Reads a number as Postgres writes it, in a third of the time that the constructor of decimal.js takes for text: a read of
- * 500 candles spent half of its time there. What is not plain digits and a point is left to that constructor.
+ * Reads a number as Postgres writes it, faster than the constructor of decimal.js reads text, where wide reads spent much of
+ * their time. What is not plain digits and a point is left to that constructor.
  */
 export function readStored(text: string): Decimal {
   const sign = text.charCodeAt(0) === MINUS_CODE ? -1 : 1

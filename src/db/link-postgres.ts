@@ -144,10 +144,7 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
  * The query is settled once its stream is there. What goes wrong after the last byte was written, postgres.js tells that query
  * only, and the stream waits forever: so the query passes it on.
  */
-async function writeAll(
-  query: postgres.PendingQuery<postgres.Row[]>,
-  data: readonly Buffer[],
-): Promise<void> {
+async function writeAll(query: ReturnType<postgres.Sql['unsafe']>, data: readonly Buffer[]): Promise<void> {
   const stream = await query.writable()
   // Left out of the published types.
   Object.assign(query, { reject: (error: Error) => stream.destroy(error) })

@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { marketCorrelation } from './schema/views.ts'
+import { describeSeries } from './series.ts'
 import { TIMEFRAMES, type Timeframe } from './timeframes.ts'
 import { readWindow } from './volatility.ts'
 
@@ -98,11 +99,8 @@ export async function getMarketCorrelation(
   }
   return rows.map(({ firstPlace, secondPlace, unknownPlace, coefficient, pairCount }) => {
     if (unknownPlace !== null) {
-      const { exchange, symbol } = at(unknownPlace)
-      throw new DataError(
-        'not_found',
-        `candle of '${symbol}' on exchange '${exchange}' in ${timeframe} not found`,
-      )
+      const name = describeSeries({ ...at(unknownPlace), timeframe })
+      throw new DataError('not_found', `candle of ${name} not found`)
     }
     return { first: at(firstPlace), second: at(secondPlace), coefficient, pairCount }
   })

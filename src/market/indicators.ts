@@ -9,7 +9,7 @@ import { type PreparedStatement, selectStatement, sqlStatement } from '../db/sta
 import { toArray, toKey, type ValuesRecorded } from './record-values.ts'
 import { distinctReports, listOf, type ReportRow, recordset, storeReports } from './reports.ts'
 import { indicators, series } from './schema/candles.ts'
-import { ensureSeries, type SeriesName } from './series.ts'
+import { describeSeries, ensureSeries, readSeriesName, type SeriesName } from './series.ts'
 import { openTimeMs, TIMEFRAMES } from './timeframes.ts'
 
 /** Values calculated from a series up to and including one candle. */
@@ -142,14 +142,6 @@ function invalid(field: string, why: string): DataError {
   return new DataError('invalid_input', `${field} ${why}`, { field })
 }
 
-function readSeries(input: SeriesName): SeriesName {
-  return {
-    exchange: toName(input.exchange, 'exchange'),
-    symbol: toName(input.symbol, 'symbol'),
-    timeframe: toOneOf(input.timeframe, TIMEFRAMES, 'timeframe'),
-  }
-}
-
 const seriesColumns = [series.exchange, series.symbol, series.timeframe]
 
 const storeStatement: PreparedStatement<
@@ -205,17 +197,16 @@ const latest: PreparedStatement<Omit<Indicators, keyof SeriesName>, keyof Series
 
 /** Returns the values of the last candle that any were recorded for. @throws `not_found` if there are none. */
 export async function getLatestIndicators(db: Database, input: SeriesName): Promise<Indicators> {
-  const name = readSeries(input)
+  const name = readSeriesName(input)
   const row = only('getLatestIndicators', await latest.run(db, name))
-  const { exchange, symbol, timeframe } = name
-  return { ...name, ...found(`indicators of '${symbol}' in ${timeframe} on '${exchange}'`, row) }
+  return { ...name, ...found(`indicators of ${describeSeries(name)}`, row) }
 }
 
 export interface ListIndicatorsInput extends SeriesName, PageInput<Pick<Indicators, 'openTime'>> {}
 
 /** Returns the values of a series candle by candle, newest first. Empty if there is no such series. */
 export async function listIndicators(db: Database, input: ListIndicatorsInput): Promise<Indicators[]> {
-  const name = readSeries(input)
+  const name = readSeriesName(input)
   const { after } = input
   const rows = await many(
     'listIndicators',

@@ -1,11 +1,11 @@
 import { and, eq } from 'drizzle-orm'
 import { QueryBuilder } from 'drizzle-orm/pg-core'
-import { toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { found, only } from '../db/rows.ts'
 import { type PreparedStatement, selectStatement } from '../db/statement.ts'
 import { marketSummary } from './schema/views.ts'
-import { TIMEFRAMES, type Timeframe } from './timeframes.ts'
+import { describeSeries, readSeriesName } from './series.ts'
+import type { Timeframe } from './timeframes.ts'
 
 /** What is known of a symbol at the moment. */
 export type MarketSummary = typeof marketSummary.$inferSelect
@@ -41,14 +41,7 @@ const bySeries: PreparedStatement<MarketSummary, 'exchange' | 'symbol' | 'timefr
  * @throws `invalid_input` naming the field.
  */
 export async function getMarketSummary(db: Database, input: GetMarketSummaryInput): Promise<MarketSummary> {
-  const series = {
-    exchange: toName(input.exchange, 'exchange'),
-    symbol: toName(input.symbol, 'symbol'),
-    timeframe: toOneOf(input.timeframe, TIMEFRAMES, 'timeframe'),
-  }
+  const series = readSeriesName(input)
   const rows = await bySeries.run(db, series)
-  return found(
-    `candle of '${series.symbol}' on exchange '${series.exchange}' in ${series.timeframe}`,
-    only(bySeries.name, rows),
-  )
+  return found(`candle of ${describeSeries(series)}`, only(bySeries.name, rows))
 }

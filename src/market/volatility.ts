@@ -1,11 +1,12 @@
 import { sql } from 'drizzle-orm'
-import { toInstant, toName, toOneOf } from '../db/columns.ts'
+import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { found, only } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { marketVolatility } from './schema/views.ts'
-import { TIMEFRAMES, type Timeframe } from './timeframes.ts'
+import { describeSeries, readSeriesName } from './series.ts'
+import type { Timeframe } from './timeframes.ts'
 
 /** How much a series moved in a window. */
 export type Volatility = Omit<typeof marketVolatility.$inferSelect, 'windowHours'>
@@ -72,11 +73,7 @@ const inWindow: PreparedStatement<Volatility, Slot> = sqlStatement('getVolatilit
  * @throws `invalid_input` naming the field, also if `from` is not before `until`.
  */
 export async function getVolatility(db: Database, input: GetVolatilityInput): Promise<Volatility> {
-  const series = {
-    exchange: toName(input.exchange, 'exchange'),
-    symbol: toName(input.symbol, 'symbol'),
-    timeframe: toOneOf(input.timeframe, TIMEFRAMES, 'timeframe'),
-  }
+  const series = readSeriesName(input)
   const { periodsPerYear = null } = input
   if (periodsPerYear !== null && !(Number.isFinite(periodsPerYear) && periodsPerYear > 0)) {
     throw new DataError(
@@ -86,10 +83,7 @@ export async function getVolatility(db: Database, input: GetVolatilityInput): Pr
     )
   }
   const rows = await inWindow.run(db, { ...series, ...readWindow(input), periodsPerYear })
-  return found(
-    `candle of '${series.symbol}' on exchange '${series.exchange}' in ${series.timeframe}`,
-    only(inWindow.name, rows),
-  )
+  return found(`candle of ${describeSeries(series)}`, only(inWindow.name, rows))
 }
 
 /** Reads a window of which either end may be left to the database. @throws `invalid_input` if it does not go forward. */
