@@ -7,12 +7,15 @@ import {
   Decimal,
   type Fill,
   getBot,
+  getCandles,
   listFills,
   markPosition,
   type RecordFillInput,
   recordBalance,
+  recordCandles,
   recordCashFlow,
   recordFill,
+  recordFundingRates,
   recordHeartbeat,
   recordOrder,
   registerBot,
@@ -135,4 +138,31 @@ export async function aTransactionOwnsNoConnections(): Promise<void> {
   })
   // @ts-expect-error
   await transaction(db, async () => undefined, { isolationLevel: 'chaos' })
+}
+
+export async function noPriceOfACandleIsANumber(): Promise<void> {
+  const candle = {
+    exchange: 'binance',
+    symbol: 'BTC/USDT',
+    timeframe: '1m',
+    openTime: new Date(),
+    open: '1',
+    high: '1',
+    low: '1',
+    close: '1',
+    volume: '1',
+  } as const
+  await recordCandles(db, { candles: [candle] })
+  // @ts-expect-error
+  await recordCandles(db, { candles: [{ ...candle, close: 1.5 }] })
+  // @ts-expect-error
+  await recordCandles(db, { candles: [{ ...candle, timeframe: '7m' }] })
+  // @ts-expect-error
+  await recordCandles(db, { candles: [{ ...candle, openTime: 0 }] })
+  const rate = { exchange: 'x', symbol: 'y', publishedAt: new Date(), intervalHours: 8, rate: '0.0001' }
+  await recordFundingRates(db, { rates: [rate] })
+  // @ts-expect-error
+  await recordFundingRates(db, { rates: [{ ...rate, rate: 0.0001 }] })
+  // @ts-expect-error
+  await getCandles(db, { exchange: 'binance', symbol: 'BTC/USDT', last: 5 })
 }

@@ -211,7 +211,7 @@ describeEngines('getMarketCorrelation', (open) => {
       ]) {
         await expect(getMarketCorrelation(db, { series, timeframe: '1d' })).rejects.toMatchObject({
           code: 'not_found',
-          message: `candle of '${symbol}' on exchange '${exchange}' in 1d not found`,
+          message: `candle of series '${symbol}' 1d of exchange '${exchange}' not found`,
         })
       }
     }

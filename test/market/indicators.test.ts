@@ -230,7 +230,7 @@ describeEngines('indicators', (open) => {
       for (const symbol of ['NEVER/SEEN', key.symbol]) {
         await expect(getLatestIndicators(db, { ...key, symbol })).rejects.toMatchObject({
           code: 'not_found',
-          message: `indicators of '${symbol}' in 1h on 'binance' not found`,
+          message: `indicators of series '${symbol}' 1h of exchange 'binance' not found`,
         })
       }
     })

@@ -228,7 +228,7 @@ describeEngines('getMarketSummary', (open) => {
     for (const name of [seriesName(), empty, { ...full, timeframe: '1h' as const }]) {
       await expect(getMarketSummary(db, name)).rejects.toMatchObject({
         code: 'not_found',
-        message: `candle of 'BTC/USDT' on exchange '${name.exchange}' in ${name.timeframe} not found`,
+        message: `candle of series 'BTC/USDT' ${name.timeframe} of exchange '${name.exchange}' not found`,
       })
     }
   })
