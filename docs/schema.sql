@@ -95,6 +95,154 @@ CREATE TABLE fleet.settings (
 
 CREATE TRIGGER settings_updated_at BEFORE UPDATE ON fleet.settings FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
 
+CREATE TABLE market.calendar_events (
+  id uuid NOT NULL,
+  source text NOT NULL,
+  external_id text NOT NULL,
+  event_time timestamp(3) with time zone NOT NULL,
+  currency text NOT NULL,
+  impact text NOT NULL,
+  title text NOT NULL,
+  previous text,
+  forecast text,
+  actual text,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT calendar_events_id_pkey PRIMARY KEY (id),
+  CONSTRAINT calendar_events_source_external_id_key UNIQUE (source, external_id),
+  CONSTRAINT calendar_events_currency_check CHECK (((btrim(currency) <> ''::text) AND (char_length(currency) <= 200))),
+  CONSTRAINT calendar_events_external_id_check CHECK (((btrim(external_id) <> ''::text) AND (char_length(external_id) <= 200))),
+  CONSTRAINT calendar_events_impact_check CHECK ((impact = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text]))),
+  CONSTRAINT calendar_events_source_check CHECK (((btrim(source) <> ''::text) AND (char_length(source) <= 200))),
+  CONSTRAINT calendar_events_title_check CHECK ((btrim(title) <> ''::text))
+);
+
+CREATE INDEX calendar_events_event_time_id_idx ON market.calendar_events USING btree (event_time, id);
+CREATE TRIGGER calendar_events_updated_at BEFORE UPDATE ON market.calendar_events FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.candles (
+  series_id bigint NOT NULL,
+  open_time timestamp(3) with time zone NOT NULL,
+  complete boolean NOT NULL,
+  revised boolean DEFAULT false NOT NULL,
+  open numeric NOT NULL,
+  high numeric NOT NULL,
+  low numeric NOT NULL,
+  close numeric NOT NULL,
+  volume numeric NOT NULL,
+  quote_volume numeric,
+  taker_buy_volume numeric,
+  taker_buy_quote_volume numeric,
+  trade_count bigint,
+  source text,
+  CONSTRAINT candles_series_id_open_time_pkey PRIMARY KEY (series_id, open_time),
+  CONSTRAINT candles_close_check CHECK (((close > (0)::numeric) AND (close < 'Infinity'::numeric))),
+  CONSTRAINT candles_high_check CHECK (((high >= GREATEST(open, close)) AND (high < 'Infinity'::numeric))),
+  CONSTRAINT candles_low_check CHECK (((low <= LEAST(open, close)) AND (low > (0)::numeric))),
+  CONSTRAINT candles_open_check CHECK (((open > (0)::numeric) AND (open < 'Infinity'::numeric))),
+  CONSTRAINT candles_quote_volume_check CHECK (((quote_volume >= (0)::numeric) AND (quote_volume < 'Infinity'::numeric))),
+  CONSTRAINT candles_taker_buy_quote_volume_check CHECK (((taker_buy_quote_volume >= (0)::numeric) AND (taker_buy_quote_volume < 'Infinity'::numeric))),
+  CONSTRAINT candles_taker_buy_volume_check CHECK (((taker_buy_volume >= (0)::numeric) AND (taker_buy_volume < 'Infinity'::numeric))),
+  CONSTRAINT candles_trade_count_check CHECK ((trade_count >= 0)),
+  CONSTRAINT candles_volume_check CHECK (((volume >= (0)::numeric) AND (volume < 'Infinity'::numeric)))
+) PARTITION BY RANGE (open_time);
+
+CREATE TABLE market.fear_greed (
+  source text NOT NULL,
+  measured_at timestamp(3) with time zone NOT NULL,
+  value integer NOT NULL,
+  class text GENERATED ALWAYS AS (
+CASE
+    WHEN (value <= 25) THEN 'extreme_fear'::text
+    WHEN (value <= 45) THEN 'fear'::text
+    WHEN (value <= 55) THEN 'neutral'::text
+    WHEN (value <= 75) THEN 'greed'::text
+    ELSE 'extreme_greed'::text
+END) STORED NOT NULL,
+  value_yesterday integer,
+  value_last_week integer,
+  value_last_month integer,
+  volatility_score integer,
+  momentum_score integer,
+  social_score integer,
+  surveys_score integer,
+  dominance_score integer,
+  trends_score integer,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT fear_greed_source_measured_at_pkey PRIMARY KEY (source, measured_at),
+  CONSTRAINT fear_greed_dominance_score_check CHECK (((dominance_score >= 0) AND (dominance_score <= 100))),
+  CONSTRAINT fear_greed_momentum_score_check CHECK (((momentum_score >= 0) AND (momentum_score <= 100))),
+  CONSTRAINT fear_greed_social_score_check CHECK (((social_score >= 0) AND (social_score <= 100))),
+  CONSTRAINT fear_greed_source_check CHECK (((btrim(source) <> ''::text) AND (char_length(source) <= 200))),
+  CONSTRAINT fear_greed_surveys_score_check CHECK (((surveys_score >= 0) AND (surveys_score <= 100))),
+  CONSTRAINT fear_greed_trends_score_check CHECK (((trends_score >= 0) AND (trends_score <= 100))),
+  CONSTRAINT fear_greed_value_check CHECK (((value >= 0) AND (value <= 100))),
+  CONSTRAINT fear_greed_value_last_month_check CHECK (((value_last_month >= 0) AND (value_last_month <= 100))),
+  CONSTRAINT fear_greed_value_last_week_check CHECK (((value_last_week >= 0) AND (value_last_week <= 100))),
+  CONSTRAINT fear_greed_value_yesterday_check CHECK (((value_yesterday >= 0) AND (value_yesterday <= 100))),
+  CONSTRAINT fear_greed_volatility_score_check CHECK (((volatility_score >= 0) AND (volatility_score <= 100)))
+);
+
+CREATE TRIGGER fear_greed_updated_at BEFORE UPDATE ON market.fear_greed FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.funding_rates (
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  funding_time timestamp(3) with time zone NOT NULL,
+  published_at timestamp(3) with time zone NOT NULL,
+  interval_hours integer NOT NULL,
+  rate numeric NOT NULL,
+  rate_bps numeric GENERATED ALWAYS AS ((rate * (10000)::numeric)) STORED NOT NULL,
+  annualised_rate numeric GENERATED ALWAYS AS (round((((rate * (8760)::numeric) * 1.000000000000000000000000000000000000000000000000000000000000) / (NULLIF(interval_hours, 0))::numeric), 40)) STORED NOT NULL,
+  mark_price numeric,
+  index_price numeric,
+  premium numeric GENERATED ALWAYS AS (round((((mark_price - index_price) * 1.000000000000000000000000000000000000000000000000000000000000) / NULLIF(index_price, (0)::numeric)), 40)) STORED,
+  predicted_rate numeric,
+  is_estimated boolean DEFAULT false NOT NULL,
+  source text,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT funding_rates_exchange_symbol_funding_time_pkey PRIMARY KEY (exchange, symbol, funding_time),
+  CONSTRAINT funding_rates_exchange_check CHECK (((btrim(exchange) <> ''::text) AND (char_length(exchange) <= 200))),
+  CONSTRAINT funding_rates_funding_time_check CHECK ((funding_time = date_bin('01:00:00'::interval, (published_at + '00:30:00'::interval), '2000-01-01 00:00:00+00'::timestamp with time zone))),
+  CONSTRAINT funding_rates_index_price_check CHECK (((index_price > (0)::numeric) AND (index_price < 'Infinity'::numeric))),
+  CONSTRAINT funding_rates_interval_hours_check CHECK (((interval_hours >= 1) AND (interval_hours <= 168))),
+  CONSTRAINT funding_rates_mark_price_check CHECK (((mark_price > (0)::numeric) AND (mark_price < 'Infinity'::numeric))),
+  CONSTRAINT funding_rates_predicted_rate_check CHECK (((predicted_rate > '-Infinity'::numeric) AND (predicted_rate < 'Infinity'::numeric))),
+  CONSTRAINT funding_rates_rate_check CHECK (((rate > ('-1'::integer)::numeric) AND (rate < (1)::numeric))),
+  CONSTRAINT funding_rates_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200)))
+);
+
+CREATE TRIGGER funding_rates_updated_at BEFORE UPDATE ON market.funding_rates FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.indicators (
+  series_id bigint NOT NULL,
+  open_time timestamp(3) with time zone NOT NULL,
+  rsi_14 double precision,
+  sma_50 double precision,
+  sma_200 double precision,
+  macd double precision,
+  macd_signal double precision,
+  macd_histogram double precision,
+  atr double precision,
+  "values" jsonb DEFAULT '{}'::jsonb NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT indicators_series_id_open_time_pkey PRIMARY KEY (series_id, open_time),
+  CONSTRAINT indicators_series_id_fkey FOREIGN KEY (series_id) REFERENCES market.series(id),
+  CONSTRAINT indicators_atr_check CHECK (((atr >= (0)::double precision) AND (atr > '-Infinity'::double precision) AND (atr < 'Infinity'::double precision))),
+  CONSTRAINT indicators_macd_check CHECK (((macd > '-Infinity'::double precision) AND (macd < 'Infinity'::double precision))),
+  CONSTRAINT indicators_macd_histogram_check CHECK (((macd_histogram > '-Infinity'::double precision) AND (macd_histogram < 'Infinity'::double precision))),
+  CONSTRAINT indicators_macd_signal_check CHECK (((macd_signal > '-Infinity'::double precision) AND (macd_signal < 'Infinity'::double precision))),
+  CONSTRAINT indicators_rsi_14_check CHECK (((rsi_14 >= (0)::double precision) AND (rsi_14 <= (100)::double precision))),
+  CONSTRAINT indicators_sma_200_check CHECK (((sma_200 > '-Infinity'::double precision) AND (sma_200 < 'Infinity'::double precision))),
+  CONSTRAINT indicators_sma_50_check CHECK (((sma_50 > '-Infinity'::double precision) AND (sma_50 < 'Infinity'::double precision))),
+  CONSTRAINT indicators_values_check CHECK ((jsonb_typeof("values") = 'object'::text))
+);
+
+CREATE TRIGGER indicators_updated_at BEFORE UPDATE ON market.indicators FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
 CREATE TABLE market.instruments (
   exchange text NOT NULL,
   symbol text NOT NULL,
@@ -130,6 +278,108 @@ END)),
 );
 
 CREATE TRIGGER instruments_updated_at BEFORE UPDATE ON market.instruments FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.news (
+  id uuid NOT NULL,
+  source text NOT NULL,
+  external_id text NOT NULL,
+  headline text NOT NULL,
+  summary text,
+  url text,
+  symbols text[] DEFAULT '{}'::text[] NOT NULL,
+  sentiment_score double precision,
+  published_at timestamp(3) with time zone NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT news_id_pkey PRIMARY KEY (id),
+  CONSTRAINT news_source_external_id_key UNIQUE (source, external_id),
+  CONSTRAINT news_external_id_check CHECK (((btrim(external_id) <> ''::text) AND (char_length(external_id) <= 200))),
+  CONSTRAINT news_headline_check CHECK ((btrim(headline) <> ''::text)),
+  CONSTRAINT news_sentiment_score_check CHECK (((sentiment_score >= ('-1'::integer)::double precision) AND (sentiment_score <= (1)::double precision))),
+  CONSTRAINT news_source_check CHECK (((btrim(source) <> ''::text) AND (char_length(source) <= 200)))
+);
+
+CREATE INDEX news_published_at_id_idx ON market.news USING btree (published_at DESC, id DESC);
+CREATE INDEX news_symbols_idx ON market.news USING gin (symbols) WITH (fastupdate=off);
+CREATE TRIGGER news_updated_at BEFORE UPDATE ON market.news FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.onchain_metrics (
+  asset text NOT NULL,
+  metric text NOT NULL,
+  source text NOT NULL,
+  measured_at timestamp(3) with time zone NOT NULL,
+  value numeric NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT onchain_metrics_asset_metric_source_measured_at_pkey PRIMARY KEY (asset, metric, source, measured_at),
+  CONSTRAINT onchain_metrics_asset_check CHECK (((btrim(asset) <> ''::text) AND (char_length(asset) <= 200))),
+  CONSTRAINT onchain_metrics_metric_check CHECK (((btrim(metric) <> ''::text) AND (char_length(metric) <= 200))),
+  CONSTRAINT onchain_metrics_source_check CHECK (((btrim(source) <> ''::text) AND (char_length(source) <= 200))),
+  CONSTRAINT onchain_metrics_value_check CHECK (((value > '-Infinity'::numeric) AND (value < 'Infinity'::numeric)))
+);
+
+CREATE TRIGGER onchain_metrics_updated_at BEFORE UPDATE ON market.onchain_metrics FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.open_interest (
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  measured_at timestamp(3) with time zone NOT NULL,
+  quantity numeric NOT NULL,
+  notional numeric,
+  source text,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT open_interest_exchange_symbol_measured_at_pkey PRIMARY KEY (exchange, symbol, measured_at),
+  CONSTRAINT open_interest_exchange_check CHECK (((btrim(exchange) <> ''::text) AND (char_length(exchange) <= 200))),
+  CONSTRAINT open_interest_notional_check CHECK (((notional >= (0)::numeric) AND (notional < 'Infinity'::numeric))),
+  CONSTRAINT open_interest_quantity_check CHECK (((quantity >= (0)::numeric) AND (quantity < 'Infinity'::numeric))),
+  CONSTRAINT open_interest_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200)))
+);
+
+CREATE TRIGGER open_interest_updated_at BEFORE UPDATE ON market.open_interest FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.sentiment (
+  asset text NOT NULL,
+  source text NOT NULL,
+  measured_at timestamp(3) with time zone NOT NULL,
+  score double precision NOT NULL,
+  mention_count bigint,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT sentiment_asset_source_measured_at_pkey PRIMARY KEY (asset, source, measured_at),
+  CONSTRAINT sentiment_asset_check CHECK (((btrim(asset) <> ''::text) AND (char_length(asset) <= 200))),
+  CONSTRAINT sentiment_mention_count_check CHECK ((mention_count >= 0)),
+  CONSTRAINT sentiment_score_check CHECK (((score >= ('-1'::integer)::double precision) AND (score <= (1)::double precision))),
+  CONSTRAINT sentiment_source_check CHECK (((btrim(source) <> ''::text) AND (char_length(source) <= 200)))
+);
+
+CREATE TRIGGER sentiment_updated_at BEFORE UPDATE ON market.sentiment FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE market.series (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  timeframe text NOT NULL,
+  first_open_time timestamp(3) with time zone,
+  last_open_time timestamp(3) with time zone,
+  last_close numeric,
+  last_is_complete boolean,
+  last_price_at timestamp(3) with time zone,
+  candle_count bigint DEFAULT 0 NOT NULL,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT series_id_pkey PRIMARY KEY (id),
+  CONSTRAINT series_exchange_symbol_timeframe_key UNIQUE (exchange, symbol, timeframe),
+  CONSTRAINT series_candle_count_check CHECK ((candle_count >= 0)),
+  CONSTRAINT series_exchange_check CHECK (((btrim(exchange) <> ''::text) AND (char_length(exchange) <= 200))),
+  CONSTRAINT series_last_close_check CHECK (((last_close > (0)::numeric) AND (last_close < 'Infinity'::numeric))),
+  CONSTRAINT series_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200))),
+  CONSTRAINT series_timeframe_check CHECK ((timeframe = ANY (ARRAY['1s'::text, '1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text])))
+);
+
+CREATE TRIGGER series_no_removal BEFORE DELETE ON market.series FOR EACH ROW EXECUTE FUNCTION market.refuse_removal('market.series');
+CREATE TRIGGER series_no_truncate BEFORE TRUNCATE ON market.series FOR EACH STATEMENT EXECUTE FUNCTION market.refuse_removal('market.series');
+CREATE TRIGGER series_times BEFORE UPDATE ON market.series FOR EACH ROW EXECUTE FUNCTION market.set_series_times();
 
 CREATE TABLE trading.balances (
   bot_id text NOT NULL,
@@ -516,6 +766,274 @@ BEGIN
   RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION market.candle_before(of_series bigint, at timestamp with time zone)
+ RETURNS TABLE(open_time timestamp with time zone, close numeric)
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE STRICT ROWS 1
+AS $function$
+BEGIN
+  RETURN QUERY SELECT c.open_time, c.close FROM market.candles c
+    WHERE c.series_id = of_series AND c.open_time < at ORDER BY c.open_time DESC LIMIT 1;
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.close_time_of(timeframe text, open_time timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT (open_time AT TIME ZONE 'UTC' + market.timeframe_interval(timeframe)) AT TIME ZONE 'UTC'
+$function$;
+
+CREATE OR REPLACE FUNCTION market.coefficient_of(coefficient double precision, sxx double precision, syy double precision, pair_count bigint)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE WHEN pair_count >= 2 AND least(sxx, syy) / pair_count > 1e-24 THEN least(greatest(coefficient, -1), 1) END
+$function$;
+
+CREATE OR REPLACE FUNCTION market.correlation_of(first_series bigint, second_series bigint, from_time timestamp with time zone, until_time timestamp with time zone)
+ RETURNS TABLE(coefficient double precision, pair_count bigint)
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE ROWS 1
+AS $function$
+BEGIN
+  RETURN QUERY
+    SELECT market.coefficient_of(corr(pair.y, pair.x), regr_sxx(pair.y, pair.x), regr_syy(pair.y, pair.x), regr_count(pair.y, pair.x)),
+      regr_count(pair.y, pair.x)
+    FROM (
+      SELECT ln(a.close::float8 / lag(a.close::float8) OVER w) AS x, ln(b.close::float8 / lag(b.close::float8) OVER w) AS y
+      FROM market.candles a
+      JOIN market.candles b ON b.open_time = a.open_time
+      WHERE a.series_id = first_series AND a.complete AND a.open_time >= from_time AND a.open_time < until_time
+        AND b.series_id = second_series AND b.complete AND b.open_time >= from_time AND b.open_time < until_time
+      WINDOW w AS (ORDER BY a.open_time)
+    ) pair;
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.fear_greed_correlation_of(of_series bigint, of_source text, from_time timestamp with time zone, until_time timestamp with time zone)
+ RETURNS TABLE(coefficient double precision, pair_count bigint)
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE ROWS 1
+AS $function$
+BEGIN
+  RETURN QUERY
+    SELECT market.coefficient_of(corr(pair.y, pair.x), regr_sxx(pair.y, pair.x), regr_syy(pair.y, pair.x), regr_count(pair.y, pair.x)),
+      regr_count(pair.y, pair.x)
+    FROM (
+      SELECT ln(c.close::float8 / lag(c.close::float8) OVER w) AS x, (mood.value - lag(mood.value) OVER w)::float8 AS y
+      FROM market.candles c
+      CROSS JOIN LATERAL (
+        SELECT g.value
+        FROM market.fear_greed g
+        WHERE g.source = of_source AND g.measured_at >= c.open_time AND g.measured_at < c.open_time + interval '24 hours'
+        ORDER BY g.measured_at DESC
+        LIMIT 1
+      ) mood
+      WHERE c.series_id = of_series AND c.complete AND c.open_time >= from_time AND c.open_time < until_time
+      WINDOW w AS (ORDER BY c.open_time)
+    ) pair;
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.funding_rate_analysis_at(at timestamp with time zone)
+ RETURNS SETOF market.funding_rate_figures
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  WITH RECURSIVE pair AS (
+    (SELECT f.exchange, f.symbol FROM market.funding_rates f ORDER BY f.exchange, f.symbol LIMIT 1)
+    UNION ALL
+    SELECT next.exchange, next.symbol FROM pair CROSS JOIN LATERAL (
+      SELECT f.exchange, f.symbol FROM market.funding_rates f
+      WHERE (f.exchange, f.symbol) > (pair.exchange, pair.symbol) ORDER BY f.exchange, f.symbol LIMIT 1
+    ) next
+  )
+  SELECT pair.exchange, pair.symbol, found.current_rate, found.current_annualised_rate, found.current_is_estimated,
+    found.interval_hours, found.last_funding_time, found.mean_rate_24h, found.mean_rate_7d, found.mean_rate_30d,
+    found.mean_annualised_rate_24h, found.mean_annualised_rate_7d, found.mean_annualised_rate_30d,
+    found.highest_rate_24h, found.lowest_rate_24h, found.highest_rate_30d, found.lowest_rate_30d,
+    found.extreme_positive_count_7d, found.extreme_negative_count_7d,
+    found.rate_count_24h, found.rate_count_7d, found.rate_count_30d
+  FROM pair CROSS JOIN LATERAL market.funding_rate_analysis_of(pair.exchange, pair.symbol, at) found
+$function$;
+
+CREATE OR REPLACE FUNCTION market.funding_rate_analysis_of(of_exchange text, of_symbol text, at timestamp with time zone)
+ RETURNS SETOF market.funding_rate_figures
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT latest.exchange, latest.symbol, latest.rate, latest.annualised_rate, latest.is_estimated, latest.interval_hours,
+    latest.funding_time,
+    market.quotient(total.rate_24h, total.count_24h), market.quotient(total.rate_7d, total.count_7d),
+    market.quotient(total.rate_30d, total.count_30d),
+    market.quotient(total.rate_24h * 8760, total.hours_24h), market.quotient(total.rate_7d * 8760, total.hours_7d),
+    market.quotient(total.rate_30d * 8760, total.hours_30d),
+    total.highest_24h, total.lowest_24h, total.highest_30d, total.lowest_30d,
+    total.extreme_positive_7d, total.extreme_negative_7d, total.count_24h, total.count_7d, total.count_30d
+  FROM (
+    SELECT f.exchange, f.symbol, f.rate, f.annualised_rate, f.is_estimated, f.interval_hours, f.funding_time
+    FROM market.funding_rates f
+    WHERE f.exchange = of_exchange AND f.symbol = of_symbol AND f.funding_time <= at
+    ORDER BY f.funding_time DESC LIMIT 1
+  ) latest
+  CROSS JOIN (
+    SELECT
+      count(*) FILTER (WHERE f.funding_time > at - interval '24 hours') AS count_24h,
+      count(*) FILTER (WHERE f.funding_time > at - interval '168 hours') AS count_7d,
+      count(*) AS count_30d,
+      sum(f.rate) FILTER (WHERE f.funding_time > at - interval '24 hours') AS rate_24h,
+      sum(f.rate) FILTER (WHERE f.funding_time > at - interval '168 hours') AS rate_7d,
+      sum(f.rate) AS rate_30d,
+      sum(f.interval_hours) FILTER (WHERE f.funding_time > at - interval '24 hours') AS hours_24h,
+      sum(f.interval_hours) FILTER (WHERE f.funding_time > at - interval '168 hours') AS hours_7d,
+      sum(f.interval_hours) AS hours_30d,
+      max(f.rate) FILTER (WHERE f.funding_time > at - interval '24 hours') AS highest_24h,
+      min(f.rate) FILTER (WHERE f.funding_time > at - interval '24 hours') AS lowest_24h,
+      max(f.rate) AS highest_30d,
+      min(f.rate) AS lowest_30d,
+      count(*) FILTER (WHERE f.funding_time > at - interval '168 hours' AND f.rate > 0.0005) AS extreme_positive_7d,
+      count(*) FILTER (WHERE f.funding_time > at - interval '168 hours' AND f.rate < -0.0005) AS extreme_negative_7d
+    FROM market.funding_rates f
+    WHERE f.exchange = of_exchange AND f.symbol = of_symbol
+      AND f.funding_time > at - interval '720 hours' AND f.funding_time <= at AND NOT f.is_estimated
+  ) total
+$function$;
+
+CREATE OR REPLACE FUNCTION market.funding_rate_correlation_of(of_series bigint, of_exchange text, of_symbol text, from_time timestamp with time zone, until_time timestamp with time zone)
+ RETURNS TABLE(coefficient double precision, pair_count bigint)
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE ROWS 1
+AS $function$
+BEGIN
+  RETURN QUERY
+    SELECT market.coefficient_of(corr(pair.y, pair.x), regr_sxx(pair.y, pair.x), regr_syy(pair.y, pair.x), regr_count(pair.y, pair.x)),
+      regr_count(pair.y, pair.x)
+    FROM (
+      SELECT day.x, funding.y
+      FROM (
+        SELECT c.open_time, ln(c.close::float8 / lag(c.close::float8) OVER (ORDER BY c.open_time)) AS x
+        FROM market.candles c
+        WHERE c.series_id = of_series AND c.complete AND c.open_time >= from_time AND c.open_time < until_time
+      ) day
+      CROSS JOIN LATERAL (
+        SELECT sum(f.rate)::float8 * 8760 / sum(f.interval_hours) AS y
+        FROM market.funding_rates f
+        WHERE f.exchange = of_exchange AND f.symbol = of_symbol AND NOT f.is_estimated
+          AND f.funding_time >= day.open_time AND f.funding_time < day.open_time + interval '24 hours'
+      ) funding
+    ) pair;
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.make_candle_partition(at timestamp with time zone)
+ RETURNS TABLE(partition_name text, from_time timestamp with time zone, until_time timestamp with time zone, moved bigint)
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  from_time := market.open_time_of('1M', at);
+  until_time := market.close_time_of('1M', from_time);
+  partition_name := 'candles_' || to_char(from_time AT TIME ZONE 'UTC', 'YYYY_MM');
+  LOCK TABLE market.candles IN SHARE UPDATE EXCLUSIVE MODE;
+  IF to_regclass('market.' || partition_name) IS NOT NULL THEN
+    RETURN;
+  END IF;
+  LOCK TABLE market.candles_default IN ACCESS EXCLUSIVE MODE;
+  EXECUTE format('CREATE TABLE market.%I (LIKE market.candles INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition_name);
+  EXECUTE format('WITH moving AS (DELETE FROM market.candles_default WHERE open_time >= %L AND open_time < %L RETURNING *)
+    INSERT INTO market.%I SELECT * FROM moving', from_time, until_time, partition_name);
+  GET DIAGNOSTICS moved = ROW_COUNT;
+  EXECUTE format('ALTER TABLE market.%I ADD CONSTRAINT %I PRIMARY KEY (series_id, open_time)',
+    partition_name, partition_name || '_series_id_open_time_pkey');
+  EXECUTE format('ALTER TABLE market.candles ATTACH PARTITION market.%I FOR VALUES FROM (%L) TO (%L)',
+    partition_name, from_time, until_time);
+  RETURN NEXT;
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.open_time_of(timeframe text, at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE WHEN timeframe = '1M' THEN date_trunc('month', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+    ELSE date_bin(market.timeframe_interval(timeframe), at,
+      CASE WHEN timeframe = '1w' THEN timestamptz '1970-01-05 00:00:00+00' ELSE timestamptz '1970-01-01 00:00:00+00' END) END
+$function$;
+
+CREATE OR REPLACE FUNCTION market.periods_per_year(timeframe text)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE timeframe WHEN '1M' THEN 12 ELSE 31536000 / extract(epoch FROM market.timeframe_interval(timeframe))::float8 END
+$function$;
+
+CREATE OR REPLACE FUNCTION market.quotient(numerator numeric, denominator numeric)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT round(numerator * 1.000000000000000000000000000000000000000000000000000000000000 / nullif(denominator, 0), 40)
+$function$;
+
+CREATE OR REPLACE FUNCTION market.refuse_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'a row of % is not removed: candles are known by it', TG_ARGV[0] USING ERRCODE = 'TB002';
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.set_series_times()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF (NEW.id, NEW.exchange, NEW.symbol, NEW.timeframe) IS DISTINCT FROM (OLD.id, OLD.exchange, OLD.symbol, OLD.timeframe) THEN
+    RAISE EXCEPTION 'the id and the name of a series do not change: its candles are known by them'
+      USING ERRCODE = 'TB002', HINT = 'record the candles under the other name';
+  END IF;
+  NEW.updated_at := now();
+  IF (NEW.last_open_time, NEW.last_close, NEW.last_is_complete) IS DISTINCT FROM (OLD.last_open_time, OLD.last_close, OLD.last_is_complete) THEN
+    NEW.last_price_at := market.close_time_of(NEW.timeframe, NEW.last_open_time);
+    IF NOT NEW.last_is_complete THEN
+      NEW.last_price_at := least(NEW.last_price_at, now());
+    END IF;
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION market.timeframe_interval(timeframe text)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE right(timeframe, 1)
+    WHEN 's' THEN make_interval(secs => left(timeframe, -1)::integer)
+    WHEN 'm' THEN make_interval(mins => left(timeframe, -1)::integer)
+    WHEN 'h' THEN make_interval(hours => left(timeframe, -1)::integer)
+    WHEN 'd' THEN make_interval(hours => 24 * left(timeframe, -1)::integer)
+    WHEN 'w' THEN make_interval(hours => 168 * left(timeframe, -1)::integer)
+    WHEN 'M' THEN make_interval(months => left(timeframe, -1)::integer)
+  END
+$function$;
+
+CREATE OR REPLACE FUNCTION market.volatility_of(of_series bigint, from_time timestamp with time zone, until_time timestamp with time zone)
+ RETURNS TABLE(candle_count bigint, return_count bigint, log_return_deviation double precision, mean_range double precision, range_deviation double precision, mean_volume numeric, max_volume numeric)
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE ROWS 1
+AS $function$
+BEGIN
+  RETURN QUERY
+    SELECT count(*), count(candle.log_return), stddev_samp(candle.log_return),
+      avg(candle.range), stddev_samp(candle.range), market.quotient(sum(candle.volume), count(*)), max(candle.volume)
+    FROM (
+      SELECT ln(c.close::float8 / lag(c.close::float8) OVER (ORDER BY c.open_time)) AS log_return,
+        (c.high - c.low)::float8 / c.low::float8 AS range,
+        c.volume
+      FROM market.candles c
+      WHERE c.series_id = of_series AND c.complete AND c.open_time >= from_time AND c.open_time < until_time
+    ) candle;
+END $function$;
+
 CREATE OR REPLACE FUNCTION trading.divide(dividend numeric, divisor numeric)
  RETURNS numeric
  LANGUAGE sql
@@ -601,6 +1119,194 @@ BEGIN
   RAISE EXCEPTION '% is append-only, so its rows are not changed by %', TG_ARGV[0], lower(TG_OP)
     USING ERRCODE = 'TB002', HINT = 'record another fact that corrects this one';
 END $function$;
+
+CREATE VIEW market.correlation AS
+ WITH daily AS NOT MATERIALIZED (
+         SELECT s.id,
+            s.exchange,
+            s.symbol,
+            market.close_time_of(s.timeframe, s.last_open_time)::timestamp(3) with time zone AS close_time
+           FROM market.series s
+          WHERE s.timeframe = '1d'::text AND s.last_open_time IS NOT NULL
+        )
+ SELECT a.exchange,
+    a.symbol,
+    'candles'::text AS counterpart_kind,
+    b.exchange AS counterpart_exchange,
+    b.symbol AS counterpart_symbol,
+    NULL::text AS counterpart_source,
+    (GREATEST(a.close_time, b.close_time) - '2160:00:00'::interval)::timestamp(3) with time zone AS from_time,
+    GREATEST(a.close_time, b.close_time) AS until_time,
+    found.coefficient,
+    found.pair_count
+   FROM daily a
+     JOIN daily b ON (ROW(a.exchange, a.symbol) < ROW(b.exchange, b.symbol))
+     CROSS JOIN LATERAL market.correlation_of(a.id, b.id, GREATEST(a.close_time, b.close_time) - '2160:00:00'::interval, GREATEST(a.close_time, b.close_time)) found(coefficient, pair_count)
+UNION ALL
+ SELECT a.exchange,
+    a.symbol,
+    'fear_greed'::text AS counterpart_kind,
+    NULL::text AS counterpart_exchange,
+    NULL::text AS counterpart_symbol,
+    published.source AS counterpart_source,
+    (a.close_time - '2160:00:00'::interval)::timestamp(3) with time zone AS from_time,
+    a.close_time AS until_time,
+    found.coefficient,
+    found.pair_count
+   FROM daily a
+     CROSS JOIN ( SELECT DISTINCT g.source
+           FROM market.fear_greed g) published
+     CROSS JOIN LATERAL market.fear_greed_correlation_of(a.id, published.source, a.close_time - '2160:00:00'::interval, a.close_time) found(coefficient, pair_count)
+UNION ALL
+ SELECT a.exchange,
+    a.symbol,
+    'funding_rate'::text AS counterpart_kind,
+    a.exchange AS counterpart_exchange,
+    a.symbol AS counterpart_symbol,
+    NULL::text AS counterpart_source,
+    (a.close_time - '2160:00:00'::interval)::timestamp(3) with time zone AS from_time,
+    a.close_time AS until_time,
+    found.coefficient,
+    found.pair_count
+   FROM daily a
+     CROSS JOIN LATERAL ( SELECT
+           FROM market.funding_rates f
+          WHERE f.exchange = a.exchange AND f.symbol = a.symbol
+         LIMIT 1) rated
+     CROSS JOIN LATERAL market.funding_rate_correlation_of(a.id, a.exchange, a.symbol, a.close_time - '2160:00:00'::interval, a.close_time) found(coefficient, pair_count);
+
+CREATE VIEW market.funding_rate_analysis AS
+ SELECT exchange,
+    symbol,
+    current_rate,
+    current_annualised_rate,
+    current_is_estimated,
+    interval_hours,
+    last_funding_time,
+    mean_rate_24h,
+    mean_rate_7d,
+    mean_rate_30d,
+    mean_annualised_rate_24h,
+    mean_annualised_rate_7d,
+    mean_annualised_rate_30d,
+    highest_rate_24h,
+    lowest_rate_24h,
+    highest_rate_30d,
+    lowest_rate_30d,
+    extreme_positive_count_7d,
+    extreme_negative_count_7d,
+    rate_count_24h,
+    rate_count_7d,
+    rate_count_30d
+   FROM market.funding_rate_analysis_at(now()) funding_rate_analysis_at(exchange, symbol, current_rate, current_annualised_rate, current_is_estimated, interval_hours, last_funding_time, mean_rate_24h, mean_rate_7d, mean_rate_30d, mean_annualised_rate_24h, mean_annualised_rate_7d, mean_annualised_rate_30d, highest_rate_24h, lowest_rate_24h, highest_rate_30d, lowest_rate_30d, extreme_positive_count_7d, extreme_negative_count_7d, rate_count_24h, rate_count_7d, rate_count_30d);
+
+CREATE VIEW market.summary AS
+ WITH RECURSIVE publisher AS (
+         SELECT min(g.source) AS source
+           FROM market.fear_greed g
+        UNION ALL
+         SELECT ( SELECT min(g.source) AS min
+                   FROM market.fear_greed g
+                  WHERE g.source > publisher.source) AS min
+           FROM publisher
+          WHERE publisher.source IS NOT NULL
+        )
+ SELECT s.exchange,
+    s.symbol,
+    s.timeframe,
+    s.last_open_time AS open_time,
+    recent.open,
+    recent.high,
+    recent.low,
+    recent.close,
+    recent.volume,
+    recent.complete,
+    market.quotient(recent.close - recent.open, recent.open) AS change_fraction,
+    market.quotient(recent.close - COALESCE(recent.close_before, earlier.close), COALESCE(recent.close_before, earlier.close)) AS change_fraction_24h,
+        CASE
+            WHEN recent.close_before IS NULL THEN earlier.open_time
+            ELSE day.before
+        END AS compared_open_time,
+    recent.high_24h,
+    recent.low_24h,
+    recent.volume_24h,
+    funding.rate AS funding_rate,
+    funding.annualised_rate AS funding_annualised_rate,
+    funding.funding_time,
+    funding.is_estimated AS funding_is_estimated,
+    mood.source AS fear_greed_source,
+    mood.value AS fear_greed_value,
+    mood.class AS fear_greed_class,
+    mood.measured_at AS fear_greed_measured_at,
+    s.last_price_at
+   FROM market.series s
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN s.timeframe <> ALL (ARRAY['3d'::text, '1w'::text, '1M'::text]) THEN (s.last_open_time - '24:00:00'::interval)::timestamp(3) with time zone
+                    ELSE NULL::timestamp with time zone
+                END AS before) day
+     CROSS JOIN LATERAL ( SELECT max(c.open) FILTER (WHERE c.open_time = s.last_open_time) AS open,
+            max(c.high) FILTER (WHERE c.open_time = s.last_open_time) AS high,
+            max(c.low) FILTER (WHERE c.open_time = s.last_open_time) AS low,
+            max(c.close) FILTER (WHERE c.open_time = s.last_open_time) AS close,
+            max(c.volume) FILTER (WHERE c.open_time = s.last_open_time) AS volume,
+            bool_or(c.complete) FILTER (WHERE c.open_time = s.last_open_time) AS complete,
+            max(c.close) FILTER (WHERE c.open_time = day.before) AS close_before,
+            max(c.high) FILTER (WHERE c.open_time > day.before) AS high_24h,
+            min(c.low) FILTER (WHERE c.open_time > day.before) AS low_24h,
+            sum(c.volume) FILTER (WHERE c.open_time > day.before) AS volume_24h
+           FROM market.candles c
+          WHERE c.series_id = s.id AND c.open_time >= COALESCE(day.before, s.last_open_time) AND c.open_time <= s.last_open_time) recent
+     LEFT JOIN LATERAL market.candle_before(s.id,
+        CASE
+            WHEN recent.close_before IS NULL THEN day.before
+            ELSE NULL::timestamp with time zone
+        END) earlier(open_time, close) ON true
+     LEFT JOIN LATERAL ( SELECT f.rate,
+            f.annualised_rate,
+            f.funding_time,
+            f.is_estimated
+           FROM market.funding_rates f
+          WHERE f.exchange = s.exchange AND f.symbol = s.symbol
+          ORDER BY f.funding_time DESC
+         LIMIT 1) funding ON true
+     LEFT JOIN ( SELECT newest.source,
+            newest.value,
+            newest.class,
+            newest.measured_at
+           FROM publisher
+             CROSS JOIN LATERAL ( SELECT g.source,
+                    g.value,
+                    g.class,
+                    g.measured_at
+                   FROM market.fear_greed g
+                  WHERE g.source = publisher.source
+                  ORDER BY g.measured_at DESC
+                 LIMIT 1) newest
+          ORDER BY newest.measured_at DESC, newest.source
+         LIMIT 1) mood ON true
+  WHERE recent.open IS NOT NULL;
+
+CREATE VIEW market.volatility AS
+ SELECT s.exchange,
+    s.symbol,
+    s.timeframe,
+    span.window_hours,
+    (ending.at - make_interval(hours => span.window_hours))::timestamp(3) with time zone AS from_time,
+    ending.at AS until_time,
+    v.candle_count,
+    v.return_count,
+    v.log_return_deviation,
+    v.log_return_deviation * sqrt(market.periods_per_year(s.timeframe)) AS annualised_volatility,
+    v.mean_range,
+    v.range_deviation,
+    v.mean_volume,
+    v.max_volume
+   FROM market.series s
+     CROSS JOIN LATERAL ( SELECT market.close_time_of(s.timeframe, s.last_open_time)::timestamp(3) with time zone AS at) ending
+     CROSS JOIN ( VALUES (24), (168), (720)) span(window_hours)
+     CROSS JOIN LATERAL market.volatility_of(s.id, ending.at - make_interval(hours => span.window_hours), ending.at) v(candle_count, return_count, log_return_deviation, mean_range, range_deviation, mean_volume, max_volume)
+  WHERE s.last_open_time IS NOT NULL;
 
 CREATE VIEW trading.active_positions AS
  SELECT p.bot_id,

@@ -1,6 +1,8 @@
 import { type Connection, connect, migrate } from 'tradeblotter'
 import { connectEmbedded } from 'tradeblotter/embedded'
 
+const EMBEDDED = 'pglite://'
+
 /**
  * Connects to the database that DATABASE_URL names; without one, to an embedded Postgres in memory, gone at the end.
  *
@@ -9,6 +11,9 @@ import { connectEmbedded } from 'tradeblotter/embedded'
 export async function openDatabase(): Promise<Connection> {
   const url = process.env.DATABASE_URL
   if (!url) return await connectEmbedded({ migrate: true })
-  if (!url.startsWith('pglite://')) await migrate()
+  if (url.startsWith(EMBEDDED)) {
+    return await connectEmbedded({ directory: url.slice(EMBEDDED.length), migrate: true })
+  }
+  await migrate()
   return await connect()
 }

@@ -2,7 +2,9 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect } from '../src/connect.ts'
+import { connectEmbedded } from '../src/embedded/index.ts'
 import { getBot, listBots } from '../src/fleet/index.ts'
+import { getCandles, listCandleSeries, recordCandles } from '../src/market/index.ts'
 import { getLatestBalance, listFills, listOrders, listTrades } from '../src/trading/index.ts'
 import { testServer } from './database.ts'
 import { createEmptyDatabase, dropDatabase } from './db/migration-fixtures.ts'
@@ -118,6 +120,77 @@ describe('the demo', () => {
     const balance = await getLatestBalance(db, { botId, exchange: 'paper', currency: 'USD' })
     expect(units(balance.total.toFixed())).toBe(units('100000') + gross - fees)
     expect(await getBot(db, { botId })).toMatchObject({ status: 'stopped', mode: 'backtest' })
+
+    const series = { exchange: 'paper', symbol: 'TURNS', timeframe: '1d' } as const
+    expect(await listCandleSeries(db)).toMatchObject([{ ...series, candleCount: 9 }])
+    const [first] = await getCandles(db, { ...series, from: new Date('2024-01-01') })
+    expect([first?.open, first?.high, first?.low, first?.close, first?.volume].map(String)).toEqual(
+      ['100', '101', '99', '100', '1'], // As in the columns of the file, which are out of order.
+    )
+  })
+
+  test('trades candles that are stored already as it trades those of a file', async () => {
+    // More than two pages, hours, and one in the middle of the file's days missing.
+    const rows = randomWalk(2_300).split('\n').slice(1, -1)
+    const hour = (index: number) => new Date(Date.UTC(2024, 0, 1, index)).toISOString()
+    const lines = rows.map((row, index) => row.replace(/^[^,]*/, hour(index)))
+    lines.splice(1_100, 600)
+    const series = { exchange: 'binance', symbol: 'BTC/USDT:USDT', timeframe: '1h' } as const
+    const stored = lines.map((line) => {
+      const [time = '', open = '', high = '', low = '', close = '', volume = ''] = line.split(',')
+      return { ...series, openTime: new Date(time), open, high, low, close, volume }
+    })
+    const last = stored.at(-1)
+    if (!last) throw new Error('there are no candles')
+    // What is still forming is not traded.
+    const forming = { ...last, openTime: new Date(last.openTime.getTime() + 3_600_000), complete: false }
+    {
+      await using db = await connectEmbedded({ directory: join(built.directory, 'loaded'), migrate: true })
+      const { refused } = await recordCandles(db, { candles: [...stored, forming] })
+      expect(refused).toEqual([])
+    }
+    const averages = ['--fast', '5', '--slow', '20']
+    const ofStored = ['--stored', 'binance:BTC/USDT:USDT:1h', '--directory', 'loaded']
+    const file = writeCsv('hours.csv', `${HEAD}\n${lines.join('\n')}\n`)
+    const [fromStore, fromFile] = await Promise.all([
+      runDemo(...ofStored, ...averages),
+      runDemo('--candles', file, ...averages),
+    ])
+    expect([fromStore.status, fromStore.stderr, fromFile.stderr]).toEqual([0, '', ''])
+    expect(fromStore.stdout).toContain(
+      'binance:BTC/USDT:USDT:1h, stored\n            1,700 candles, 2024-01-01 to',
+    )
+    // Neither less nor more than all of them: the pages have no gap between them.
+    expect(fromStore.stdout).toMatch(/ 80 %.*\n.* 100 %.*\n {2}recorded/)
+    expect(figures(fromStore.stdout)).toMatch(/\d{2,} closed trades/)
+    expect(figures(fromStore.stdout).replaceAll('BTC/USDT:USDT', 'HOURS')).toBe(figures(fromFile.stdout))
+
+    const { status, stderr } = await runDemo('--stored', 'binance:BTC/USDT:1h', '--directory', 'loaded')
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: 'demo: no candles of binance:BTC/USDT:1h are stored; there are binance:BTC/USDT:USDT:1h\n',
+    })
+  })
+
+  test('leaves out a candle that contradicts itself, and says so', async () => {
+    const wrong = TURNS.replace('1,86,88,g,89,85,2024-01-07', '1,86,88,g,87,85,2024-01-07')
+    const { status, stdout } = await runDemo(
+      ...['--candles', writeCsv('wrong.csv', wrong), '--fast', '1', '--slow', '2'],
+    )
+    expect(status).toBe(0)
+    expect(stdout).toContain('8 candles, 2024-01-01 to 2024-01-09')
+    expect(stdout).toContain('without 2024-01-07 00:00: high 87 is below the open 88')
+  })
+
+  test('refuses a file beside which other candles of that name are stored', async () => {
+    const place = ['--fast', '1', '--slow', '2', '--directory', 'mixed']
+    expect(await runDemo('--candles', writeCsv('mix.csv', TURNS), ...place)).toMatchObject({ status: 0 })
+    const fewer = TURNS.split('\n').slice(0, -3).join('\n')
+    const { status, stderr } = await runDemo('--candles', writeCsv('mix.csv', fewer), ...place)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /^demo: the database has other candles of paper:MIX:1d .* --stored paper:MIX:1d\n$/,
+    )
   })
 
   test.each(['fifo', 'lifo'] as const)(
@@ -261,6 +334,10 @@ describe('the command line', () => {
     [['--database-url', 'mysql://x'], '--database-url must begin with postgres://'],
     [['--database-url', 'postgres://x/y', '--directory', 'z'], '--database-url and --directory are'],
     [['--candles', ''], '--candles is empty'],
+    [['--stored', 'a:b:1d'], '--stored needs the database that has them'],
+    [['--stored', 'a:b:1d', '--candles', 'x.csv'], '--candles and --stored are two sources'],
+    [['--stored', 'a:1d', '--directory', 'z'], "--stored 'a:1d' is not EXCHANGE:SYMBOL:TIMEFRAME"],
+    [['--stored', 'a:b:2d', '--directory', 'z'], "--stored 'a:b:2d': the timeframe '2d' is none of 1s, 1m"],
     [['--candles'], "Option '--candles <value>' argument missing"],
     [['prices.csv'], "Unexpected argument 'prices.csv'"],
   ] as const

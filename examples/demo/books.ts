@@ -83,7 +83,8 @@ type Order = Awaited<ReturnType<typeof listOrders>>[number]
 
 const PAGE = 1_000
 
-async function readAll<Row>(
+/** Reads a list page by page. */
+export async function readAll<Row>(
   readPage: (after: Row | undefined, limit: number) => Promise<Row[]>,
 ): Promise<Row[]> {
   const rows: Row[] = []

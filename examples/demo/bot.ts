@@ -1,4 +1,5 @@
 import {
+  type Candle,
   type Database,
   Decimal,
   type Fill,
@@ -15,7 +16,7 @@ import {
   setPositionDetails,
   setPositionStops,
 } from 'tradeblotter'
-import type { Candle } from './candles.ts'
+import { lengthMs } from './history.ts'
 
 /** What the bot trades, and by which rules. Amounts are in quote currency. */
 export interface Market {
@@ -58,9 +59,8 @@ interface Intent {
 }
 
 export interface Progress {
-  /** Candles dealt with, of how many. */
+  /** Candles dealt with. */
   readonly done: number
-  readonly of: number
   readonly at: Date
   readonly equity: Decimal
 }
@@ -99,21 +99,24 @@ export class CrossoverBot {
   }
 
   /** Trades the candles from the first to the last, and reports after each. */
-  async run(candles: readonly Candle[], onProgress: (progress: Progress) => void): Promise<Activity> {
-    const lengthMs = shortestGap(candles)
+  async run(candles: AsyncIterator<Candle>, onProgress: (progress: Progress) => void): Promise<Activity> {
     let position = await this.#find()
-    for (const [index, candle] of candles.entries()) {
-      const closedAt = new Date(candle.openedAt.getTime() + lengthMs - 1)
-      const middleAt = new Date(candle.openedAt.getTime() + Math.floor(lengthMs / 2))
+    let next = await candles.next()
+    for (let index = 0; !next.done; index += 1) {
+      const candle = next.value
+      next = await candles.next()
+      const isLast = next.done === true
+      const length = lengthMs(candle.timeframe)
+      const closedAt = new Date(candle.openTime.getTime() + length - 1)
+      const middleAt = new Date(candle.openTime.getTime() + Math.floor(length / 2))
       if (this.#pending) position = await this.#fillPending(this.#pending, position, candle)
       if (position) position = await this.#checkStop(position, candle, middleAt)
       if (position) position = await this.#mark(position, candle.close, closedAt)
       const equity = this.#cash.plus(position?.unrealisedPnl ?? 0)
-      const isLast = index === candles.length - 1
       await this.#tellFleet(index, isLast, equity, closedAt)
       // There is no open after the last candle to be filled at.
       await this.#decide(candle, isLast, equity, position, closedAt)
-      onProgress({ done: index + 1, of: candles.length, at: candle.openedAt, equity })
+      onProgress({ done: index + 1, at: candle.openTime, equity })
     }
     return { orders: this.#orders, fills: this.#fills, marks: this.#marks }
   }
@@ -225,11 +228,11 @@ export class CrossoverBot {
     this.#pending = undefined
     const { quantity, side } = intent
     const first = intent.purpose === 'entry' ? this.#toLots(quantity.times(FIRST_PART)) : new Decimal(0)
-    if (first.gt(0)) await this.#fill(intent, first, candle.open, candle.openedAt)
+    if (first.gt(0)) await this.#fill(intent, first, candle.open, candle.openTime)
     const decimals = decimalsOf(candle.open)
     const slip = candle.open.times(SLIPPAGE_FRACTION).times(side === 'buy' ? 1 : -1)
     const price = first.gt(0) ? candle.open.plus(slip).toDecimalPlaces(decimals) : candle.open
-    await this.#fill(intent, quantity.minus(first), price, candle.openedAt)
+    await this.#fill(intent, quantity.minus(first), price, candle.openTime)
     const after = await this.#find()
     if (before && before.id !== after?.id) await this.#explain(before, intent.reason)
     if (!after || after.id === before?.id) return after
@@ -270,7 +273,7 @@ export class CrossoverBot {
     const isLong = position.direction === 'long'
     if (!stop || (isLong ? candle.low.gt(stop) : candle.high.lt(stop))) return position
     const side = isLong ? 'sell' : 'buy'
-    const intent = await this.#send(side, position.quantity, 'stop_loss', 'stop', candle.openedAt, stop)
+    const intent = await this.#send(side, position.quantity, 'stop_loss', 'stop', candle.openTime, stop)
     const price = isLong ? Decimal.min(candle.open, stop) : Decimal.max(candle.open, stop)
     await this.#fill(intent, position.quantity, price, at)
     await this.#explain(position, intent.reason)
@@ -315,14 +318,4 @@ const MOST_DECIMALS = 30
 /** Decimals fine enough for a price near this one, by a ten-thousandth of it. */
 function decimalsOf(price: Decimal): number {
   return Math.min(Math.max(price.decimalPlaces(), 4 - price.e, 2), MOST_DECIMALS)
-}
-
-const DAY_MS = 86_400_000
-
-function shortestGap(candles: readonly Candle[]): number {
-  const gaps = candles.slice(1).map((candle, index) => {
-    return candle.openedAt.getTime() - (candles[index]?.openedAt.getTime() ?? 0)
-  })
-  // No spread of a long list into arguments, of which there may be only so many.
-  return gaps.reduce((shortest, gap) => Math.min(shortest, gap), DAY_MS)
 }

@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { CsvError, parse } from 'csv-parse/sync'
-import { Decimal } from 'tradeblotter'
+import { type Candle, Decimal } from 'tradeblotter'
 
-/** One period of trading. Prices are in quote currency. */
-export interface Candle {
-  readonly openedAt: Date
-  readonly open: Decimal
-  readonly high: Decimal
-  readonly low: Decimal
-  readonly close: Decimal
-}
+/** A line of the file: a candle that does not say yet of which series it is. */
+export type FileCandle = Readonly<Pick<Candle, 'openTime' | 'open' | 'high' | 'low' | 'close' | 'volume'>>
 
-/** A file of candles that cannot be read as one; the message names the file, the line and the column. */
+/** Candles that cannot be traded; for those of a file, the message names the file, the line and the column. */
 export class CandleError extends Error {
   override readonly name = 'CandleError'
 }
@@ -31,32 +25,31 @@ interface Row {
  *
  * @throws CandleError for the first thing wrong.
  */
-export function readCandles(file: string): Candle[] {
+export function readCandles(file: string): FileCandle[] {
   const [header, ...rows] = readRows(file)
   if (!header) throw new CandleError(`${file} is empty; its first line must be ${COLUMNS.join(',')}`)
   const places = readHeader(file, header)
   if (rows.length === 0) throw new CandleError(`${file} has a header and no candles below it`)
-  const candles: Candle[] = []
+  const candles: FileCandle[] = []
   for (const row of rows) {
     const cell = (column: Column) => row.cells[places[column]]?.trim() ?? ''
     const refuse = (column: Column, why: string) =>
       new CandleError(`${file}, line ${row.line}, column ${column}: ${why}`)
     const price = (column: Column) => readPrice(cell(column), (why) => refuse(column, why))
     const candle = {
-      openedAt: readDate(cell('date'), (why) => refuse('date', why)),
+      openTime: readDate(cell('date'), (why) => refuse('date', why)),
       open: price('open'),
       high: price('high'),
       low: price('low'),
       close: price('close'),
+      volume: readNumber(cell('volume'), (why) => refuse('volume', why)),
     }
-    // The bot does not use it, but a file with a broken column is worth a word.
-    readNumber(cell('volume'), (why) => refuse('volume', why))
     if (candle.high.lt(candle.low)) {
       throw refuse('high', `'${cell('high')}' is lower than the low of the same line, '${cell('low')}'`)
     }
     const before = candles.at(-1)
-    if (before && candle.openedAt <= before.openedAt) {
-      const isSame = candle.openedAt.getTime() === before.openedAt.getTime()
+    if (before && candle.openTime <= before.openTime) {
+      const isSame = candle.openTime.getTime() === before.openTime.getTime()
       throw refuse(
         'date',
         `'${cell('date')}' ${isSame ? 'is there twice' : 'is earlier than the line before'}`,

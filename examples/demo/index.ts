@@ -21,24 +21,35 @@ import {
   STOP_FRACTION,
   TARGET_FRACTION,
 } from './bot.ts'
-import { type Candle, CandleError, readCandles } from './candles.ts'
+import { CandleError, type FileCandle, readCandles } from './candles.ts'
+import { findHistory, type History, nameOf, readHistory, storeCandles } from './history.ts'
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts'
 import { printPosition, printProof, printResult, printTrades } from './report.ts'
-import { bold, count, countOf, day, isLive, money, overwrite, print } from './terminal.ts'
+import { bold, count, countOf, day, isLive, minute, money, overwrite, print } from './terminal.ts'
 
 const EXCHANGE = 'paper'
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2))
   if (options === 'help') return print(USAGE)
-  const candles = loadCandles(options)
   const market = describeMarket(options)
-  introduce(options, candles, market)
+  // A file that is wrong is found out before anything is opened or stored.
+  const candles = options.stored ? [] : readFile(options)
+  print(bold('A moving-average bot trades past prices; tradeblotter keeps its books.'))
+  print()
 
   await using db = await open(options)
+  const history = options.stored
+    ? await findHistory(db, options.stored)
+    : await storeCandles(db, { exchange: EXCHANGE, symbol: market.symbol }, candles)
+  refuseTooFew(history.candleCount, nameOf(history), options)
+  introduce(options, history, market)
   await enrol(db, options, market)
   const startedMs = performance.now()
-  const { orders, fills, marks } = await new CrossoverBot(db, market).run(candles, progressPrinter())
+  const { orders, fills, marks } = await new CrossoverBot(db, market).run(
+    readHistory(db, history),
+    progressPrinter(history.candleCount),
+  )
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
   overwrite('')
   print(
@@ -57,13 +68,19 @@ async function main(): Promise<void> {
   sayGoodbye(options, market)
 }
 
-function loadCandles({ candles: file, slow }: DemoOptions): Candle[] {
-  const candles = readCandles(file ?? sampleFile())
+function readFile(options: DemoOptions): FileCandle[] {
+  const file = options.candles ?? sampleFile()
+  const candles = readCandles(file)
+  refuseTooFew(candles.length, file, options)
+  return candles
+}
+
+function refuseTooFew(candleCount: number, what: string, { slow }: DemoOptions): void {
   // One close more than the slow average has, so that it can be crossed, and an open after that.
   const fewest = slow + 2
-  if (candles.length >= fewest) return candles
+  if (candleCount >= fewest) return
   throw new CandleError(
-    `${file} has ${countOf(candles.length, 'candle')}, too few: the slow average of ${slow} needs ${fewest}; try --slow`,
+    `${what} has ${countOf(candleCount, 'candle')}, too few: the slow average of ${slow} needs ${fewest}; try --slow`,
   )
 }
 
@@ -72,11 +89,12 @@ function sampleFile(): string {
   return fileURLToPath(new URL('../data/sp500-2000.csv', import.meta.resolve('vega-datasets')))
 }
 
-function describeMarket({ candles, fast, slow }: DemoOptions): Market {
+function describeMarket({ candles, stored, fast, slow }: DemoOptions): Market {
   return {
     botId: `demo-${new Date().toISOString().replace(/[-:.]/g, '')}`,
     exchange: EXCHANGE,
-    symbol: candles === undefined ? 'SPX' : basename(candles, extname(candles)).toUpperCase(),
+    symbol:
+      stored?.symbol ?? (candles === undefined ? 'SPX' : basename(candles, extname(candles)).toUpperCase()),
     currency: 'USD',
     lotSize: new Decimal('0.01'),
     initialEquity: new Decimal('100000'),
@@ -86,18 +104,18 @@ function describeMarket({ candles, fast, slow }: DemoOptions): Market {
 }
 
 function introduce(
-  { candles: file, method, ...options }: DemoOptions,
-  candles: Candle[],
+  { candles: file, stored, method, ...options }: DemoOptions,
+  { candleCount, firstOpenTime, lastOpenTime, refused }: History,
   market: Market,
 ): void {
   const { fast, slow, initialEquity, currency, botId } = market
-  const [first, last] = [candles[0], candles.at(-1)]
-  if (!first || !last) return
-  const source = file ?? 'S&P 500 (npm package vega-datasets)'
-  print(bold('A moving-average bot trades past prices; tradeblotter keeps its books.'))
-  print()
+  const source = stored ? `${nameOf(stored)}, stored` : (file ?? 'S&P 500 (npm package vega-datasets)')
   print(`  Prices    ${source}`)
-  print(`            ${count(candles.length)} candles, ${day(first.openedAt)} to ${day(last.openedAt)}`)
+  print(`            ${count(candleCount)} candles, ${day(firstOpenTime)} to ${day(lastOpenTime)}`)
+  for (const { candle, reason } of refused.slice(0, SHOWN)) {
+    print(`            without ${minute(candle.openTime)}: ${reason}`)
+  }
+  if (refused.length > SHOWN) print(`            and without ${count(refused.length - SHOWN)} more`)
   print(`  Bot       ${botId}`)
   print(`            crossing averages of ${fast} and ${slow} closes, long and short,`)
   print(
@@ -110,6 +128,9 @@ function introduce(
   print(`  Database  ${placeOf(options)}`)
   print()
 }
+
+/** Refused candles that are named. */
+const SHOWN = 3
 
 function percent(fraction: Decimal): string {
   return `${fraction.times(100).toFixed()} %`
@@ -173,11 +194,11 @@ const PLAIN_LINES = 5
 const BAR_WIDTH = 20
 
 /** One line that is written over and over on a terminal, a few lines elsewhere. */
-function progressPrinter(): (progress: Progress) => void {
+function progressPrinter(candleCount: number): (progress: Progress) => void {
   let lastMs = 0
   let printed = 0
-  return ({ done, of, at, equity }) => {
-    const share = done / of
+  return ({ done, at, equity }) => {
+    const share = done / candleCount
     const state = `${day(at)}  ${String(Math.floor(share * 100)).padStart(3)} %  equity ${money(equity)}`
     if (isLive) {
       if (performance.now() - lastMs < LIVE_EVERY_MS) return
@@ -209,6 +230,7 @@ function sayGoodbye({ databaseUrl, directory }: DemoOptions, { botId }: Market):
   }
   print('  With other prices, or lots in place of an average cost:')
   print('    npm run demo -- --candles FILE.csv')
+  print('    npm run demo -- --stored EXCHANGE:SYMBOL:TIMEFRAME --directory DIR')
   print('    npm run demo -- --method fifo')
   print('  The bot itself is examples/demo/bot.ts; smaller programs are in examples.')
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { COST_BASIS_METHODS, type CostBasisMethod } from 'tradeblotter'
+import { COST_BASIS_METHODS, type CostBasisMethod, type SeriesName, TIMEFRAMES } from 'tradeblotter'
 
 export const USAGE = `Usage: npm run demo -- [options]
 
@@ -11,6 +11,9 @@ Postgres inside this process, in memory.
                           date,open,high,low,close,volume in any order;
                           dates as 2024-03-01, ISO times or epoch milliseconds;
                           prices are taken to be in USD
+  --stored SERIES         candles that the database has already, such as
+                          coinbase:BTC-USD:1d; examples/load-candles.ts brings
+                          them there
   --database-url URL      keep the books on a server: postgres://user@host/name
                           (the tables are made there if they are missing)
   --directory DIR         keep them in a directory, with Postgres in this process
@@ -20,6 +23,7 @@ Postgres inside this process, in memory.
 
 export interface DemoOptions {
   readonly candles: string | undefined
+  readonly stored: SeriesName | undefined
   readonly databaseUrl: string | undefined
   readonly directory: string | undefined
   readonly method: CostBasisMethod
@@ -36,7 +40,7 @@ export class UsageError extends Error {
 export function readOptions(args: readonly string[]): DemoOptions | 'help' {
   const values = parse(args)
   if (values.help) return 'help'
-  const { candles, 'database-url': databaseUrl, directory } = values
+  const { candles, stored, 'database-url': databaseUrl, directory } = values
   for (const [option, value] of Object.entries({ candles, 'database-url': databaseUrl, directory })) {
     if (value?.trim() === '') throw new UsageError(`--${option} is empty`)
   }
@@ -46,6 +50,12 @@ export function readOptions(args: readonly string[]): DemoOptions | 'help' {
   if (databaseUrl !== undefined && !/^postgres(?:ql)?:\/\//.test(databaseUrl)) {
     throw new UsageError('--database-url must begin with postgres://')
   }
+  if (stored !== undefined && candles !== undefined) {
+    throw new UsageError('--candles and --stored are two sources of prices; give one of them')
+  }
+  if (stored !== undefined && databaseUrl === undefined && directory === undefined) {
+    throw new UsageError('--stored needs the database that has them: give --database-url or --directory')
+  }
   const method = COST_BASIS_METHODS.find((known) => known === values.method)
   if (method === undefined) {
     throw new UsageError(`--method '${values.method}' is none of ${COST_BASIS_METHODS.join(', ')}`)
@@ -53,7 +63,8 @@ export function readOptions(args: readonly string[]): DemoOptions | 'help' {
   const fast = readLength('fast', values.fast)
   const slow = readLength('slow', values.slow)
   if (fast >= slow) throw new UsageError(`--fast ${fast} must be smaller than --slow ${slow}`)
-  return { candles, databaseUrl, directory, method, fast, slow }
+  const series = stored === undefined ? undefined : readSeries(stored)
+  return { candles, stored: series, databaseUrl, directory, method, fast, slow }
 }
 
 function parse(args: readonly string[]) {
@@ -62,6 +73,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         candles: { type: 'string' },
+        stored: { type: 'string' },
         'database-url': { type: 'string' },
         directory: { type: 'string' },
         method: { type: 'string', default: 'average' },
@@ -75,6 +87,17 @@ function parse(args: readonly string[]) {
     const [message] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/)
     throw new UsageError(message)
   }
+}
+
+/** A symbol may have colons of its own, as BTC/USDT:USDT has. */
+function readSeries(text: string): SeriesName {
+  const [, exchange, symbol, length] = /^([^:]+):(.+):([^:]+)$/.exec(text) ?? []
+  if (exchange === undefined || symbol === undefined) {
+    throw new UsageError(`--stored '${text}' is not EXCHANGE:SYMBOL:TIMEFRAME, such as coinbase:BTC-USD:1d`)
+  }
+  const timeframe = TIMEFRAMES.find((known) => known === length)
+  if (timeframe) return { exchange, symbol, timeframe }
+  throw new UsageError(`--stored '${text}': the timeframe '${length}' is none of ${TIMEFRAMES.join(', ')}`)
 }
 
 function readLength(option: string, text: string): number {

@@ -5,7 +5,7 @@ import { sqlStatement } from '../db/statement.ts'
 import { isInRange, readRange } from './candle-range.ts'
 import { type CandleGap, type ClosedDay, nextOpenTimeMs, openPartsOf, toGap, WEEKDAYS } from './gap-math.ts'
 import { candles } from './schema/index.ts'
-import { readSeriesName, refuseUnknownSeries, type SeriesName } from './series.ts'
+import { getCandleSeries, readSeriesName, type SeriesName } from './series.ts'
 
 export interface FindCandleGapsInput extends SeriesName {
   /** What is missing from then on is a gap too. From the first stored candle unless given. */
@@ -49,7 +49,7 @@ export async function findCandleGaps(db: Database, input: FindCandleGapsInput): 
   const closed = readClosedDays(input.closedOn ?? [])
   const { from, until } = readRange({ from: input.from ?? FIRST_DAY, until: input.until })
   const edges = await selectEdges.run(db, { ...name, from, until, longest: longestStep(timeframe) })
-  if (edges.length === 0) await refuseUnknownSeries(db, name)
+  if (edges.length === 0) await getCandleSeries(db, name)
 
   const gaps: CandleGap[] = []
   const add = (fromMs: number, untilMs: number) => {

@@ -5,7 +5,7 @@ import { only } from '../db/rows.ts'
 import { sqlStatement } from '../db/statement.ts'
 import { type CandleRange, isThisSeries, readRange, refuseTooMany, selectRange } from './candle-range.ts'
 import { candles } from './schema/index.ts'
-import { describeSeries, readSeriesName, refuseUnknownSeries, type SeriesName } from './series.ts'
+import { describeSeries, getCandleSeries, readSeriesName, type SeriesName } from './series.ts'
 
 /** One stored candle. `recordCandles` takes it as it is. */
 export type Candle = SeriesName & Omit<typeof candles.$inferSelect, 'seriesId'>
@@ -48,7 +48,7 @@ const selectCandles = selectRange<Row>('getCandles', COLUMNS, FIELDS)
 export async function getCandles(db: Database, input: GetCandlesInput): Promise<Candle[]> {
   const name = readSeriesName(input)
   const rows = await selectCandles(db, name, readRange(input))
-  if (rows.length === 0) await refuseUnknownSeries(db, name)
+  if (rows.length === 0) await getCandleSeries(db, name)
   refuseTooMany(rows.length)
   return rows.map((row) => named(row, name))
 }
@@ -104,7 +104,7 @@ const selectColumns = selectRange<Columns>(
 export async function getInexactCandles(db: Database, input: GetCandlesInput): Promise<InexactCandles> {
   const name = readSeriesName(input)
   const columns = only('getInexactCandles', await selectColumns(db, name, readRange(input)))
-  if (!columns?.open_time) await refuseUnknownSeries(db, name)
+  if (!columns?.open_time) await getCandleSeries(db, name)
   const openTime = toDoubles(columns?.open_time)
   refuseTooMany(openTime.length)
   return {

@@ -128,6 +128,7 @@ export {
   type CandleSeries,
   type GetLatestPriceInput,
   type GetLatestPricesInput,
+  getCandleSeries,
   getLatestPrice,
   getLatestPrices,
   type LatestPrice,

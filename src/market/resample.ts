@@ -6,7 +6,7 @@ import { sqlStatement } from '../db/statement.ts'
 import { type CandleRange, isInRange, readRange, refuseTooMany } from './candle-range.ts'
 import type { Candle } from './candles.ts'
 import { candles, series } from './schema/index.ts'
-import { readSeriesName, refuseUnknownSeries, type SeriesName } from './series.ts'
+import { getCandleSeries, readSeriesName, type SeriesName } from './series.ts'
 import { closeTimeMs, countCandles, isMadeOf, openTimeMs, TIMEFRAMES, type Timeframe } from './timeframes.ts'
 
 export interface ResampleCandlesInput extends SeriesName, Pick<CandleRange, 'from' | 'until'> {
@@ -81,7 +81,7 @@ export async function resampleCandles(db: Database, input: ResampleCandlesInput)
     ...readRange({ from, until }),
     limit: BUCKETS_MAX + 1,
   })
-  if (buckets.length === 0) await refuseUnknownSeries(db, name)
+  if (buckets.length === 0) await getCandleSeries(db, name)
   refuseTooMany(buckets.length)
   return buckets.map(({ partCount, complete, ...bucket }) => {
     const openMs = bucket.openTime.getTime()

@@ -26,13 +26,17 @@ export function describeSeries({ exchange, symbol, timeframe }: SeriesName): str
   return `series '${symbol}' ${timeframe} of exchange '${exchange}'`
 }
 
-/** What was never recorded is most often mistyped. @throws `not_found` naming the series. */
-export async function refuseUnknownSeries(db: Database, name: SeriesName): Promise<void> {
-  await one(
-    'getSeries',
+/** One series with what it holds: first and last candle, and how many. */
+export type CandleSeries = typeof series.$inferSelect
+
+/** Returns one series. @throws `not_found` naming it, if none of its candles was ever recorded. */
+export async function getCandleSeries(db: Database, input: SeriesName): Promise<CandleSeries> {
+  const name = readSeriesName(input)
+  return one(
+    'getCandleSeries',
     describeSeries(name),
     db
-      .select({ id: series.id })
+      .select()
       .from(series)
       .where(
         and(
@@ -43,9 +47,6 @@ export async function refuseUnknownSeries(db: Database, name: SeriesName): Promi
       ),
   )
 }
-
-/** One series with what it holds: first and last candle, and how many. */
-export type CandleSeries = typeof series.$inferSelect
 
 export interface ListCandleSeriesInput
   extends PageInput<Pick<CandleSeries, 'exchange' | 'symbol' | 'timeframe'>> {

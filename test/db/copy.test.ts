@@ -221,6 +221,20 @@ describe('recordCandles by COPY', () => {
     )
     expect(await withStagedRows(db, 'copy', staged(numbers(3)), readStaged)).toHaveLength(3)
   })
+
+  test.skipIf(!hasPgBouncer)('needs one connection at a time of those that a pooler has', async () => {
+    const pooler = await startPgBouncer(own.directUrl, 1)
+    onTestFinished(() => pooler.stop())
+    const { minutes } = newMarket()
+    // Two parts of a new series: while one is written, nothing may hold the only connection.
+    const db = await open({
+      url: pooler.through(own.directUrl),
+      pooled: true,
+      poolSize: 4,
+      statementTimeoutMs: 5_000,
+    })
+    expect(await recordCandles(db, { candles: minutes(54_000) })).toMatchObject({ inserted: 54_000 })
+  })
 })
 
 /** The last message of a COPY. */

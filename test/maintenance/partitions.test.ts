@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { ensurePartitions } from '../../src/maintenance/partitions.ts'
-import { getCandles } from '../../src/market/candles.ts'
+import { getCandles, getLatestCandle } from '../../src/market/candles.ts'
 import { recordCandles } from '../../src/market/record-candles.ts'
 import { listCandleSeries } from '../../src/market/series.ts'
 import { describeEngines } from '../database.ts'
@@ -247,3 +247,73 @@ describeEngines('ensurePartitions', (open) => {
     expect(last).not.toMatch(/candles_2024_0[125]|candles_default/)
   })
 })
+
+describeEngines(
+  'ensurePartitions beside others',
+  (open) => {
+    const MONTH = { from: utc('2024-01-01T00:00'), until: utc('2024-01-31T00:00') }
+
+    /** Waits until so many wait for a lock. */
+    async function untilWaiting(db: Database, count: number): Promise<void> {
+      for (;;) {
+        const rows = (await db.execute(sql`
+          select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)) as unknown
+        if ((rows as unknown[]).length >= count) return
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    }
+
+    test('lets those who come while a month is moved see and write all of it', async () => {
+      const db = await open.fresh({ poolSize: 8 })
+      const { BTC, candleAt, minutes } = newMarket()
+      await recordCandles(db, { candles: minutes(50) })
+      const waiting = await transaction(db, async (tx) => {
+        expect(await ensurePartitions(tx, MONTH)).toMatchObject([{ movedCount: 50 }])
+        const others = [
+          getCandles(db, { ...BTC, last: 1_000 }).then((candles) => candles.length),
+          getLatestCandle(db, BTC).then(({ openTime }) => openTime),
+          recordCandles(db, { candles: [candleAt(3, { volume: '9' }), candleAt(60)] }),
+          recordCandles(db, { candles: minutes(3_000, 100) }),
+        ] as const
+        for (const other of others) other.catch(() => undefined)
+        await untilWaiting(db, 4)
+        return others
+      })
+      const [read, latest, few, many] = await Promise.all(waiting)
+      expect(read).toBeGreaterThanOrEqual(50)
+      expect(latest.getTime()).toBeGreaterThanOrEqual(candleAt(49).openTime.getTime())
+      expect(few).toMatchObject({ inserted: 1, updated: 1 })
+      expect(many).toMatchObject({ inserted: 3_000 })
+      expect(await placesOf(db, BTC.exchange)).toEqual({ candles_2024_01: 3_051 })
+    })
+
+    test('waits for a transaction that has read candles, and lets it write', async () => {
+      const db = await open.fresh({ poolSize: 8 })
+      const { BTC, minutes } = newMarket()
+      await recordCandles(db, { candles: minutes(50) })
+      const making = await transaction(db, async (tx) => {
+        expect(await getCandles(tx, { ...BTC, last: 1_000 })).toHaveLength(50)
+        const made = ensurePartitions(db, MONTH)
+        made.catch(() => undefined)
+        await untilWaiting(db, 1)
+        expect(await recordCandles(tx, { candles: minutes(60) })).toMatchObject({ inserted: 10 })
+        return [made]
+      })
+      expect((await Promise.all(making)).flat()).toMatchObject([{ movedCount: 60 }])
+      expect(await placesOf(db, BTC.exchange)).toEqual({ candles_2024_01: 60 })
+    })
+
+    test('makes nobody wait for a month that is there', async () => {
+      const db = await open.fresh({ poolSize: 3 })
+      const { BTC, minutes } = newMarket()
+      await ensurePartitions(db, MONTH)
+      await recordCandles(db, { candles: minutes(50) })
+      await transaction(db, async (tx) => {
+        await getCandles(tx, { ...BTC, last: 1_000 })
+        await recordCandles(tx, { candles: minutes(60) })
+        expect(await ensurePartitions(db, MONTH)).toEqual([])
+      })
+    })
+  },
+  ['postgres', 'pg'],
+)

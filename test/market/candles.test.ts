@@ -7,6 +7,7 @@ import type { CandleInput } from '../../src/market/candle-input.ts'
 import { getCandles, getInexactCandles, getLatestCandle } from '../../src/market/candles.ts'
 import { type CandlesProgress, recordCandles } from '../../src/market/record-candles.ts'
 import {
+  getCandleSeries,
   getLatestPrice,
   getLatestPrices,
   listCandleSeries,
@@ -478,6 +479,15 @@ describeEngines('reading candles', (open) => {
     expect([...prices.keys()].sort()).toEqual(['BTC/USDT', 'ETH/USDT'])
     expect(prices.get('BTC/USDT')).toEqual(await getLatestPrice(db, BTC))
     expect(await getLatestPrices(db, { exchange: BTC.exchange, symbols: [] })).toEqual(new Map())
+  })
+
+  test('returns one series', async () => {
+    const { db, BTC } = await filled()
+    expect(await getCandleSeries(db, BTC)).toMatchObject({ ...BTC, candleCount: 11, lastIsComplete: false })
+    await expect(getCandleSeries(db, { ...BTC, timeframe: '1h' })).rejects.toMatchObject({
+      code: 'not_found',
+      message: `series 'BTC/USDT' 1h of exchange '${BTC.exchange}' not found`,
+    })
   })
 
   test('lists series page by page', async () => {

@@ -7,7 +7,12 @@ import { fundingRatesFromCcxt } from '../../src/importers/ccxt-funding-rates.ts'
 import { readFundingRateCsv } from '../../src/importers/funding-csv.ts'
 import { findCandleGaps } from '../../src/market/candle-gaps.ts'
 import { getCandles } from '../../src/market/candles.ts'
-import { getLatestFundingRate, listFundingRates, recordFundingRates } from '../../src/market/funding-rates.ts'
+import {
+  type FundingRate,
+  getLatestFundingRate,
+  listFundingRates,
+  recordFundingRates,
+} from '../../src/market/funding-rates.ts'
 import { recordCandles } from '../../src/market/record-candles.ts'
 import { resampleCandles } from '../../src/market/resample.ts'
 import { listCandleSeries } from '../../src/market/series.ts'
@@ -129,7 +134,9 @@ describeEngines(`recordings (${SKIP_REASON} otherwise)`, (open) => {
       })
 
       const name = { exchange: 'hyperliquid', symbol: 'BTC/USDC:USDC' }
-      const stored = await listAll((after) => listFundingRates(db, { ...name, limit: 1_000, after }))
+      const stored = await listAll<FundingRate>((after) =>
+        listFundingRates(db, { ...name, limit: 1_000, after }),
+      )
       expect(stored).toHaveLength(1_038)
       const ofHours = (hours: number) => stored.filter(({ intervalHours }) => intervalHours === hours).length
       expect([ofHours(1), ofHours(8)]).toEqual([956, 82])

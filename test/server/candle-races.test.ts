@@ -12,7 +12,7 @@ import { Child } from './children.ts'
 
 /** Rounds of each race, and candles of each symbol; more of them for a soak. */
 const ROUNDS = Number(process.env.TEST_RACE_ROUNDS ?? '1')
-const CANDLES = Number(process.env.TEST_RACE_CANDLES ?? '2000')
+const CANDLES = Number(process.env.TEST_RACE_CANDLES ?? '1500')
 const PATIENCE_MS = 60_000 + CANDLES * 20
 
 const DRIVERS = ['postgres', 'pg', 'postgres', 'pg', 'postgres', 'pg', 'postgres', 'pg'] as const

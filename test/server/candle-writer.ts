@@ -6,7 +6,7 @@ import type { CandleInput } from '../../src/market/candle-input.ts'
 import { getCandles, getLatestCandle } from '../../src/market/candles.ts'
 import { recordCandles } from '../../src/market/record-candles.ts'
 import { listCandleSeries } from '../../src/market/series.ts'
-import { pick, randomFrom, shuffled } from './ledger-feed.ts'
+import { randomFrom, shuffled } from './ledger-feed.ts'
 
 export interface CandleFeed {
   readonly exchange: string
@@ -195,7 +195,7 @@ const WORK: Record<CandleJob['role'], Work> = {
         const name = { exchange: feed.exchange, symbol, timeframe: '1h' } as const
         const latest = await getLatestCandle(db, name)
         if (latest.openTime < lastOpenTime) tally.errors = [...tally.errors, 'the latest candle went back']
-        const from = openTimeAt(pick([0, 1, 2, 3], random) * 700)
+        const from = openTimeAt(Math.floor(random() * feed.candles))
         const read = await getCandles(db, { ...name, from, until: openTimeAt(feed.candles) })
         const all = await getCandles(db, { ...name, last: 100_000 })
         if (all.length < candleCount || read.length > all.length) {
