@@ -932,11 +932,13 @@ BEGIN
   from_time := market.open_time_of('1M', at);
   until_time := market.close_time_of('1M', from_time);
   partition_name := 'candles_' || to_char(from_time AT TIME ZONE 'UTC', 'YYYY_MM');
-  LOCK TABLE market.candles IN SHARE UPDATE EXCLUSIVE MODE;
   IF to_regclass('market.' || partition_name) IS NOT NULL THEN
     RETURN;
   END IF;
-  LOCK TABLE market.candles_default IN ACCESS EXCLUSIVE MODE;
+  LOCK TABLE ONLY market.candles IN ACCESS EXCLUSIVE MODE;
+  IF to_regclass('market.' || partition_name) IS NOT NULL THEN
+    RETURN;
+  END IF;
   EXECUTE format('CREATE TABLE market.%I (LIKE market.candles INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition_name);
   EXECUTE format('WITH moving AS (DELETE FROM market.candles_default WHERE open_time >= %L AND open_time < %L RETURNING *)
     INSERT INTO market.%I SELECT * FROM moving', from_time, until_time, partition_name);

@@ -87,18 +87,21 @@ CREATE TRIGGER calendar_events_updated_at BEFORE UPDATE ON market.calendar_event
 --> statement-breakpoint
 
 -- Makes the partition of the month that a moment falls into, and moves what the default partition holds of it. One caller at
--- a time; readers and writers of other partitions go on, those of the default partition wait.
+-- a time, and whoever reads or writes candles waits: a statement that began before would not know of the partition, find
+-- what was moved gone, and put what belongs there where it may not be.
 CREATE FUNCTION market.make_candle_partition(at timestamptz)
 RETURNS TABLE (partition_name text, from_time timestamptz, until_time timestamptz, moved bigint) LANGUAGE plpgsql AS $$
 BEGIN
   from_time := market.open_time_of('1M', at);
   until_time := market.close_time_of('1M', from_time);
   partition_name := 'candles_' || to_char(from_time AT TIME ZONE 'UTC', 'YYYY_MM');
-  LOCK TABLE market.candles IN SHARE UPDATE EXCLUSIVE MODE;
   IF to_regclass('market.' || partition_name) IS NOT NULL THEN
     RETURN;
   END IF;
-  LOCK TABLE market.candles_default IN ACCESS EXCLUSIVE MODE;
+  LOCK TABLE ONLY market.candles IN ACCESS EXCLUSIVE MODE;
+  IF to_regclass('market.' || partition_name) IS NOT NULL THEN
+    RETURN;
+  END IF;
   EXECUTE format('CREATE TABLE market.%I (LIKE market.candles INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition_name);
   EXECUTE format('WITH moving AS (DELETE FROM market.candles_default WHERE open_time >= %L AND open_time < %L RETURNING *)
     INSERT INTO market.%I SELECT * FROM moving', from_time, until_time, partition_name);

@@ -82,6 +82,7 @@ export function assembleConnection(parts: ConnectionParts): Connection {
     logger,
     beginScript: beginScriptOf(settings),
     canCopy: engine === 'postgres' && settings.statementTimeoutMs > 0,
+    pooled: settings.pooled,
   })
   let closing: Promise<void> | undefined
   const close = () => {

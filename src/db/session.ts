@@ -36,6 +36,8 @@ export interface SessionContext {
   readonly beginScript: string
   /** True if rows can be sent by COPY: the driver knows it, and a deadline ends one that goes wrong. */
   readonly canCopy: boolean
+  /** True behind a pooler, which has fewer connections than it lends. */
+  readonly pooled: boolean
 }
 
 /** Rows on their way into a temporary table, which is dropped at the end of the transaction. */
@@ -199,7 +201,7 @@ export class BlotterSession extends PgSession<PgQueryResultHKT> {
 
   get hasSpareConnection(): boolean {
     const { idle, open, size, waiting } = this.#context.pool.figures
-    return waiting === 0 && (idle > 0 || open < size)
+    return !this.#context.pooled && waiting === 0 && (idle > 0 || open < size)
   }
 
   /** Makes a temporary table and fills it by COPY, in the transaction that this session belongs to. */

@@ -3,6 +3,7 @@ import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { sqlStatement } from '../db/statement.ts'
+import { nextOpenTimeMs } from '../market/gap-math.ts'
 import { candles, series } from '../market/schema/index.ts'
 import { closeTimeMs, countCandles, openTimeMs } from '../market/timeframes.ts'
 
@@ -40,8 +41,8 @@ const makePartition = sqlStatement<CandlePartition, 'month'>('ensurePartitions',
  *
  * Candles of a month without one are kept in the default partition, and are moved when theirs is made; nothing needs
  * partitions but speed and the removal of old months. Safe to repeat and to run by several at once. Each month is a statement
- * of its own; while it is made, whoever reads or writes the default partition waits. To move many millions, connect with a
- * longer `statementTimeoutMs`.
+ * of its own; while it is made, whoever reads or writes candles waits: for moments, unless there is much to move. To move many
+ * millions, connect with a longer `statementTimeoutMs`.
  *
  * @throws `invalid_input` if `until` is before `from`, or the span is longer than 1,200 months.
  */
@@ -56,7 +57,7 @@ export async function ensurePartitions(
   if (end < from.getTime()) {
     throw invalid(`until ${until.toISOString()} is before from ${from.toISOString()}`)
   }
-  if (countCandles('1M', first, end) > MONTHS_MAX) {
+  if (countCandles('1M', first, nextOpenTimeMs('1M', end)) > MONTHS_MAX) {
     throw invalid(`until ${until.toISOString()} is more than ${MONTHS_MAX} months after from`)
   }
   const made: CandlePartition[] = []

@@ -1,11 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { canStage, hasSpareConnection, withStagedRows } from '../db/copy.ts'
 import type { Database } from '../db/database.ts'
-import { DataError, isDataError } from '../db/errors.ts'
+import { DataError } from '../db/errors.ts'
 import { only } from '../db/rows.ts'
-import { sqlStateOf } from '../db/sqlstate.ts'
 import { sqlStatement } from '../db/statement.ts'
-import { isTransaction, transaction } from '../db/transaction.ts'
 import type { CandleChunk } from './candle-chunk.ts'
 import { series } from './schema/index.ts'
 import { ensureSeries, type SeriesName, toSeriesColumns } from './series.ts'
@@ -136,10 +134,9 @@ export function preparePart(db: Database, chunk: CandleChunk): CandlePart {
     const rows = { table: STAGED_TABLE, columns: STAGED_COLUMNS, data: chunk.toCopy() }
     return async (db, before) => {
       if (!hasSpareConnection(db)) await before
-      return untilAllExist(db, names, (lock) =>
+      return untilAllExist(db, names, () =>
         withStagedRows(db, 'recordCandles', rows, async (tx) => {
           await before
-          await lock?.(tx)
           return writeStaged.run(tx, columns)
         }),
       )
@@ -149,14 +146,7 @@ export function preparePart(db: Database, chunk: CandleChunk): CandlePart {
   const slots = { ...columns, ...given } as Parameters<typeof writeGiven.run>[1]
   return async (db, before) => {
     await before
-    return untilAllExist(db, names, (lock) =>
-      lock
-        ? transaction(db, async (tx) => {
-            await lock(tx)
-            return writeGiven.run(tx, slots)
-          })
-        : writeGiven.run(db, slots),
-    )
+    return untilAllExist(db, names, () => writeGiven.run(db, slots))
   }
 }
 
@@ -164,38 +154,12 @@ export function preparePart(db: Database, chunk: CandleChunk): CandlePart {
 async function untilAllExist(
   db: Database,
   names: readonly SeriesName[],
-  write: Write,
+  write: () => Promise<Outcome[]>,
 ): Promise<CandlesWritten> {
-  const outcome = only('recordCandles', await besidePartitions(db, write))
+  const outcome = only('recordCandles', await write())
   if (outcome?.found === names.length) return outcome
   await ensureSeries(db, names)
-  const second = only('recordCandles', await besidePartitions(db, write))
+  const second = only('recordCandles', await write())
   if (second?.found === names.length) return second
   throw new DataError('unexpected', 'recordCandles: a series was made and cannot be found')
-}
-
-/** Writes a part; if a lock is given, in a transaction that takes it first. */
-type Write = (lock?: (tx: Database) => Promise<unknown>) => Promise<Outcome[]>
-
-/**
- * A statement that has begun knows no partition that is made while it waits: what it then puts into the default partition is
- * refused, since it is not that one's any more. Whoever holds this lock has no partition made beside him.
- */
-async function besidePartitions(db: Database, write: Write): Promise<Outcome[]> {
-  try {
-    return await write()
-  } catch (error) {
-    if (isTransaction(db) || !wasOvertaken(error)) throw error
-    return await write((tx) => lockPartitions.run(tx, {}))
-  }
-}
-
-const lockPartitions = sqlStatement<object, never>('recordCandles', () => ({
-  query: sql`lock table market.candles in row exclusive mode`,
-  fields: {},
-}))
-
-/** A check that breaks has a name; the bounds of a partition have none. */
-function wasOvertaken(error: unknown): boolean {
-  return isDataError(error) && sqlStateOf(error) === '23514' && error.constraint === undefined
 }
