@@ -172,11 +172,7 @@ describe('rows', () => {
       [HEADER, lineOf(0), `${lineOf(1)}"x"`],
       'input:3: a quote stands where none may be',
     ],
-    [
-      'a line without end',
-      [HEADER, 'x'.repeat(1_000_001)],
-      'input:2: has 1 column, and the first row 6',
-    ],
+    ['a line without end', [HEADER, 'x'.repeat(1_000_001)], 'input:2: has 1 column, and the first row 6'],
     [
       'a quote without end',
       [HEADER, '"', ...Array(300).fill('x'.repeat(5_000))],
