@@ -33,16 +33,35 @@ export const instant = (name: string) =>
 const STORED_INSTANT = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(:\d\d)?$/
 
 /**
- * A server may be told to write times as `21/11/2026`, which would be read as another day, or not at all. And what is not
+ * Reads a time as Postgres writes it.
+ *
+ * A server may be told to write them as `21/11/2026`, which would be read as another day, or not at all. And what is not
  * quite ISO is read by rules of its own: of the year 50 it makes 1950.
  */
-function readInstant(text: string): Date {
+export function readInstant(text: string): Date {
+  const ms = wholeSecondMs(text)
+  if (!Number.isNaN(ms)) return new Date(ms)
   const [, date, time, hours, minutes = ':00'] = STORED_INSTANT.exec(text) ?? []
   if (date !== undefined) return new Date(`${date}T${time}${hours}${minutes}`)
   throw new DataError(
     'config',
     `the server writes times as '${text}'; set its DateStyle to ISO for this database`,
   )
+}
+
+/** The Unix time of `2024-01-31 08:00:00+00`, which most times are, or NaN for what is written otherwise. */
+function wholeSecondMs(text: string): number {
+  const isPlain = text.length === 22 && text[0] !== '0' && text[4] === '-' && text.endsWith('+00')
+  if (!isPlain) return Number.NaN
+  const year = digitsAt(text, 0) * 100 + digitsAt(text, 2)
+  const [month, day] = [digitsAt(text, 5), digitsAt(text, 8)]
+  return Date.UTC(year, month - 1, day, digitsAt(text, 11), digitsAt(text, 14), digitsAt(text, 17))
+}
+
+/** Two digits as a number, or NaN. */
+function digitsAt(text: string, index: number): number {
+  const [tens, ones] = [text.charCodeAt(index) - 48, text.charCodeAt(index + 1) - 48]
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
 }
 
 /** Text that Postgres can store: no NUL, no half of a surrogate pair; one of `values`, where they are given. */

@@ -30,17 +30,23 @@ export function selectStatement<Row, Values extends string>(
   })
 }
 
-/** Defines a statement written as SQL; `fields` names and decodes its result columns, in their order. */
+/** Names and decodes the columns of a result, in their order. */
+export type ResultFields = Readonly<Record<string, unknown>>
+
+/** Makes a row of the values of a result as they come: for wide results, where decoding field by field costs the most. */
+export type ReadRow<Row> = (values: readonly unknown[]) => Row
+
+/** Defines a statement written as SQL. */
 export function sqlStatement<Row, Values extends string>(
   name: string,
   build: (slot: (value: Values) => SQL) => {
     readonly query: SQL
-    readonly fields: Readonly<Record<string, unknown>>
+    readonly fields: ResultFields | ReadRow<Row>
   },
 ): PreparedStatement<Row, Values> {
   return compiled(name, () => {
     const { query, fields } = build(slotOf)
-    return { query, fields: fields as Record<string, Field> }
+    return { query, fields: fields as Record<string, Field> | ReadRow<Row> }
   })
 }
 
@@ -57,7 +63,7 @@ interface Compiled<Row> {
 
 function compiled<Row, Values extends string>(
   name: string,
-  build: () => { query: SQL; fields: Record<string, Field> },
+  build: () => { query: SQL; fields: Record<string, Field> | ReadRow<Row> },
 ): PreparedStatement<Row, Values> {
   let ready: Compiled<Row> | undefined
   async function runWith(db: Database, give: (slot: Values) => unknown): Promise<Row[]> {
@@ -80,22 +86,32 @@ function compiled<Row, Values extends string>(
   return { name, runWith, run: (db, values) => runWith(db, (slot) => values[slot]) }
 }
 
-function compile<Row>({ query, fields }: { query: SQL; fields: Record<string, Field> }): Compiled<Row> {
-  const columns = Object.entries(fields).map(([key, field]) => [key, decoderOf(field)] as const)
+function compile<Row>({
+  query,
+  fields,
+}: {
+  query: SQL
+  fields: Record<string, Field> | ReadRow<Row>
+}): Compiled<Row> {
   const compiledQuery = new PgDialect().sqlToQuery(query)
   return {
     query: compiledQuery,
     slots: compiledQuery.params.map((param) => (is(param, Placeholder) ? String(param.name) : undefined)),
-    // Drizzle's own mapping asks of each value anew what kind of field it belongs to.
-    toRow(values) {
-      const row: Record<string, unknown> = {}
-      for (let i = 0; i < columns.length; i++) {
-        const [key, decoder] = columns[i] as (typeof columns)[number]
-        const value = values[i]
-        row[key] = value === null ? null : decoder.mapFromDriverValue(value)
-      }
-      return row as Row
-    },
+    toRow: typeof fields === 'function' ? fields : fieldByField(fields),
+  }
+}
+
+/** Drizzle's own mapping asks of each value anew what kind of field it belongs to. */
+function fieldByField<Row>(fields: Record<string, Field>): ReadRow<Row> {
+  const columns = Object.entries(fields).map(([key, field]) => [key, decoderOf(field)] as const)
+  return (values) => {
+    const row: Record<string, unknown> = {}
+    for (let i = 0; i < columns.length; i++) {
+      const [key, decoder] = columns[i] as (typeof columns)[number]
+      const value = values[i]
+      row[key] = value === null ? null : decoder.mapFromDriverValue(value)
+    }
+    return row as Row
   }
 }
 

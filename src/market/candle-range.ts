@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
-import { sqlStatement } from '../db/statement.ts'
+import { type ReadRow, type ResultFields, sqlStatement } from '../db/statement.ts'
 import type { SeriesName } from './series.ts'
 
 /** Which candles of a series: the last so many, or those of a span of time. */
@@ -63,7 +63,7 @@ export function isInRange(slot: (name: Exclude<Slot, 'limit'>) => SQL): SQL {
 export function selectRange<Row>(
   verb: string,
   columns: SQL,
-  fields: Readonly<Record<string, unknown>>,
+  fields: ResultFields | ReadRow<Row>,
   gather: (rows: SQL) => SQL = (rows) => sql`select * from ${rows}`,
 ): (db: Database, name: SeriesName, range: ReadRange) => Promise<Row[]> {
   const first = sqlStatement<Row, Slot>(verb, (slot) => ({

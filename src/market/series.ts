@@ -121,17 +121,18 @@ const latestPrice = {
   complete: series.lastIsComplete,
 }
 
+// Of prices seen at one moment, that of the shortest timeframe: its candle opened last.
 const findPrice = sqlStatement<LatestPrice, 'exchange' | 'symbol'>('getLatestPrice', (slot) => ({
   query: sql`select exchange, symbol, last_close, last_price_at, timeframe, last_open_time, last_is_complete
     from ${series} where exchange = ${slot('exchange')} and symbol = ${slot('symbol')} and last_price_at is not null
-    order by last_price_at desc, market.timeframe_interval(timeframe) limit 1`,
+    order by last_price_at desc, last_open_time desc limit 1`,
   fields: latestPrice,
 }))
 
 const findPrices = sqlStatement<LatestPrice, 'exchange' | 'symbols'>('getLatestPrices', (slot) => ({
   query: sql`select distinct on (symbol) exchange, symbol, last_close, last_price_at, timeframe, last_open_time, last_is_complete
     from ${series} where exchange = ${slot('exchange')} and symbol = any(${slot('symbols')}::text[]) and last_price_at is not null
-    order by symbol, last_price_at desc, market.timeframe_interval(timeframe)`,
+    order by symbol, last_price_at desc, last_open_time desc`,
   fields: latestPrice,
 }))
 
