@@ -112,3 +112,36 @@ BEGIN
     partition_name, from_time, until_time);
   RETURN NEXT;
 END $$;
+--> statement-breakpoint
+
+-- The last candles of a series that opened in a span, newest first. It looks where they must be if few are missing, and only
+-- then further back: with bounds that are known before, a read opens the partitions in which they lie, and no others.
+CREATE FUNCTION market.last_candles(of_exchange text, of_symbol text, of_timeframe text, from_time timestamptz, until_time timestamptz,
+  wanted integer) RETURNS SETOF market.candles LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+  one market.series;
+  oldest timestamptz;
+  newest timestamptz;
+  near timestamptz;
+  given bigint;
+BEGIN
+  SELECT * INTO one FROM market.series s WHERE s.exchange = of_exchange AND s.symbol = of_symbol AND s.timeframe = of_timeframe;
+  IF one.last_open_time IS NULL THEN
+    RETURN;
+  END IF;
+  oldest := greatest(from_time, one.first_open_time);
+  newest := least(until_time, one.last_open_time + interval '1 millisecond');
+  -- Of months, more would lead before the first year there is.
+  near := newest - least(2 * wanted, 20000) * market.timeframe_interval(of_timeframe);
+  IF near > oldest THEN
+    RETURN QUERY SELECT * FROM market.candles c
+      WHERE c.series_id = one.id AND c.open_time >= near AND c.open_time < newest ORDER BY c.open_time DESC LIMIT wanted;
+    GET DIAGNOSTICS given = ROW_COUNT;
+    newest := near;
+    wanted := wanted - given;
+  END IF;
+  IF wanted > 0 THEN
+    RETURN QUERY SELECT * FROM market.candles c
+      WHERE c.series_id = one.id AND c.open_time >= oldest AND c.open_time < newest ORDER BY c.open_time DESC LIMIT wanted;
+  END IF;
+END $$;

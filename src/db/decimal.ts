@@ -136,9 +136,14 @@ export function readStored(text: string): Decimal {
       missing = WORD_DIGITS
     }
   }
-  if (missing < WORD_DIGITS) words.push(word * 10 ** missing)
-  while (words.at(-1) === 0) words.pop()
-  if (words.length === 0) return end > 0 ? ZERO : new Decimal(text)
+  if (missing < WORD_DIGITS) {
+    for (; missing > 0; missing--) word *= 10
+    words.push(word)
+  }
+  let count = words.length
+  while (count > 0 && words[count - 1] === 0) count--
+  if (count === 0) return end > 0 ? ZERO : new Decimal(text)
+  words.length = count
   return new Decimal(new DecimalParts(sign, exponent, words) as unknown as Decimal)
 }
 

@@ -74,7 +74,8 @@ export function selectRange<Row>(
   }))
   const last = sqlStatement<Row, Slot>(verb, (slot) => ({
     query: gather(
-      sql`(select * from (select ${columns} from market.candles where ${isInRange(slot)} order by market.candles.open_time desc limit ${slot('limit')}) as newest_first order by open_time) as oldest_first`,
+      sql`(select ${columns} from market.last_candles(${slot('exchange')}, ${slot('symbol')}, ${slot('timeframe')},
+        ${slot('from')}, ${slot('until')}, ${slot('limit')}) as candle order by candle.open_time) as oldest_first`,
     ),
     fields,
   }))

@@ -8,6 +8,7 @@ import { resampleCandles } from '../../src/market/resample.ts'
 import { ensureSeries, getLatestPrice, getLatestPrices, listCandleSeries } from '../../src/market/series.ts'
 import { describeEngines } from '../database.ts'
 import { at, newMarket } from './candle-fixture.ts'
+import { scansOf } from './candle-series.ts'
 import { planOf } from './plan.ts'
 
 const CANDLES = 'candles_default_pkey'
@@ -29,13 +30,16 @@ describeEngines('the plan of', (open) => {
   }, 60_000)
 
   const READS: [string, (db: Database) => Promise<unknown>, string[]][] = [
-    ['getCandles of the last', (db) => getCandles(db, { ...BTC, last: 50 }), [CANDLES, SERIES]],
     [
       'getCandles of a span',
       (db) => getCandles(db, { ...BTC, from: at(10), until: at(20) }),
       [CANDLES, SERIES],
     ],
-    ['getInexactCandles', (db) => getInexactCandles(db, { ...BTC, last: 50 }), [CANDLES, SERIES]],
+    [
+      'getInexactCandles',
+      (db) => getInexactCandles(db, { ...BTC, from: at(10), until: at(20) }),
+      [CANDLES, SERIES],
+    ],
     ['getLatestCandle', (db) => getLatestCandle(db, BTC), [CANDLES, SERIES]],
     ['findCandleGaps', (db) => findCandleGaps(db, BTC), [CANDLES, SERIES]],
     ['resampleCandles', (db) => resampleCandles(db, { ...BTC, into: '5m', from: at(0) }), [CANDLES, SERIES]],
@@ -48,5 +52,13 @@ describeEngines('the plan of', (open) => {
     const plan = await planOf(db, read)
     for (const index of indexes) expect(plan).toContain(index)
     expect(plan).not.toContain('Seq Scan on candles')
+  })
+
+  // A plan does not show what a function does.
+  test('the last so many candles goes by its index, and reads no further than it must', async () => {
+    const scans = await scansOf(db, (tx) => getCandles(tx, { ...BTC, last: 50 }))
+    expect(scans).toEqual({ whole: 0, byIndex: 1 })
+    const further = await scansOf(db, (tx) => getCandles(tx, { ...BTC, last: 50, until: at(30) }))
+    expect(further).toEqual({ whole: 0, byIndex: 1 })
   })
 })

@@ -385,6 +385,25 @@ describeEngines('reading candles', (open) => {
     expect(await getCandles(db, { ...BTC, from: at(20) })).toEqual([])
   })
 
+  test('goes as far back as it must for so many', async () => {
+    const db = await open()
+    const { BTC, candleAt, minutes } = newMarket()
+    await recordCandles(db, { candles: [...minutes(5), candleAt(900), ...minutes(5, 1_000)] })
+    const last = async (count: number, range: { from?: Date; until?: Date } = {}) =>
+      places(await getCandles(db, { ...BTC, last: count, ...range }))
+    expect(await last(3)).toEqual([1_002, 1_003, 1_004])
+    expect(await last(8)).toEqual([3, 4, 900, 1_000, 1_001, 1_002, 1_003, 1_004])
+    expect(await last(50)).toEqual([0, 1, 2, 3, 4, 900, 1_000, 1_001, 1_002, 1_003, 1_004])
+    expect(await last(3, { until: at(950) })).toEqual([3, 4, 900])
+    expect(await last(8, { from: at(4) })).toEqual([4, 900, 1_000, 1_001, 1_002, 1_003, 1_004])
+    expect(await last(8, { from: at(4), until: at(1_001) })).toEqual([4, 900, 1_000])
+    expect(await last(2, { until: at(0) })).toEqual([])
+    expect(await last(100_000)).toHaveLength(11)
+    const month = { timeframe: '1M', openTime: new Date('2024-01-01') } as const
+    await recordCandles(db, { candles: [candleAt(0, month)] })
+    expect(await getCandles(db, { ...BTC, timeframe: '1M', last: 100_000 })).toHaveLength(1)
+  })
+
   test('names what is wrong with the question', async () => {
     const { db, BTC } = await filled()
     const ask = (input: object) => getCandles(db, { ...BTC, ...input }).catch((error: unknown) => error)
