@@ -119,14 +119,17 @@ async function readScans(tx: Database): Promise<Scans> {
   return row
 }
 
-/** Ten hourly series of 400 candles, over two partitions and the default one. */
+/**
+ * Fifty hourly series of 400 candles, in the default partition and in one of two others: enough in each that the dearer way
+ * is to read it whole.
+ */
 export async function storeManySeries(db: Database): Promise<SeriesName[]> {
   await db.execute(sql`select * from market.make_candle_partition('2031-02-01 00:00+00')`)
   await db.execute(sql`select * from market.make_candle_partition('2031-03-01 00:00+00')`)
   const names: SeriesName[] = []
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 50; i++) {
     const closes = Array.from({ length: 400 }, (_, n) => String(100 + ((n * 7 + i * 13) % 29)))
-    const first = new Date(Date.UTC(2031, 1, 20)).toISOString()
+    const first = new Date(Date.UTC(2031, 0, 25)).toISOString()
     names.push(await storeSeries(db, seriesName('1h'), candlesOf('1h', first, closes)))
   }
   await db.execute(sql`analyze market.candles`)
