@@ -133,33 +133,30 @@ export function preparePart(db: Database, chunk: CandleChunk): CandlePart {
   if (canStage(db) && chunk.size >= ROWS_WORTH_COPYING) {
     const rows = { table: STAGED_TABLE, columns: STAGED_COLUMNS, data: chunk.toCopy() }
     return async (db, before) => {
+      // First, since a part that fails for a missing series would travel twice.
+      await ensureSeries(db, names)
       if (!hasSpareConnection(db)) await before
-      return untilAllExist(db, names, () =>
-        withStagedRows(db, 'recordCandles', rows, async (tx) => {
-          await before
-          return writeStaged.run(tx, columns)
-        }),
-      )
+      const outcomes = await withStagedRows(db, 'recordCandles', rows, async (tx) => {
+        await before
+        return writeStaged.run(tx, columns)
+      })
+      return complete(outcomes, names)
     }
   }
   const given = Object.fromEntries(chunk.toColumns().map((values, i) => [GIVEN_SLOTS[i], values]))
   const slots = { ...columns, ...given } as Parameters<typeof writeGiven.run>[1]
   return async (db, before) => {
     await before
-    return untilAllExist(db, names, () => writeGiven.run(db, slots))
+    const [first] = await writeGiven.run(db, slots)
+    // Most often all series exist, and asking first would be another round trip.
+    if (first?.found === names.length) return first
+    await ensureSeries(db, names)
+    return complete(await writeGiven.run(db, slots), names)
   }
 }
 
-/** Most often all series exist, and asking first would be another round trip. */
-async function untilAllExist(
-  db: Database,
-  names: readonly SeriesName[],
-  write: () => Promise<Outcome[]>,
-): Promise<CandlesWritten> {
-  const outcome = only('recordCandles', await write())
+function complete(outcomes: readonly Outcome[], names: readonly SeriesName[]): CandlesWritten {
+  const outcome = only('recordCandles', outcomes)
   if (outcome?.found === names.length) return outcome
-  await ensureSeries(db, names)
-  const second = only('recordCandles', await write())
-  if (second?.found === names.length) return second
   throw new DataError('unexpected', 'recordCandles: a series was made and cannot be found')
 }
