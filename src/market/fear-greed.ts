@@ -1,21 +1,9 @@
-import { and, desc, eq } from 'drizzle-orm'
-import { QueryBuilder } from 'drizzle-orm/pg-core'
 import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
-import { readLimit } from '../db/page.ts'
-import { found, many, only } from '../db/rows.ts'
-import { type PreparedStatement, selectStatement } from '../db/statement.ts'
-import {
-  isInSpan,
-  known,
-  replacingWriter,
-  type TimePageInput,
-  toArray,
-  toKey,
-  toWhole,
-  type ValuesRecorded,
-} from './record-values.ts'
+import { found } from '../db/rows.ts'
+import { known, replacingWriter, toArray, toKey, toWhole, type ValuesRecorded } from './record-values.ts'
 import { fearGreed } from './schema/sentiment.ts'
+import { type TimePageInput, valueReads } from './value-reads.ts'
 
 export type FearGreed = typeof fearGreed.$inferSelect
 
@@ -93,36 +81,19 @@ function toScore(value: number, field: string): number {
   return toWhole(value, field, 0, 100)
 }
 
-const latest: PreparedStatement<FearGreed, 'source'> = selectStatement('getLatestFearGreed', (slot) =>
-  new QueryBuilder()
-    .select()
-    .from(fearGreed)
-    .where(eq(fearGreed.source, slot('source')))
-    .orderBy(desc(fearGreed.measuredAt))
-    .limit(1),
-)
+const reads = valueReads(fearGreed, { source: fearGreed.source }, fearGreed.measuredAt, {
+  latest: 'getLatestFearGreed',
+  list: 'listFearGreed',
+})
 
 /** Returns the newest reading of a source. @throws `not_found` naming the source if it has none. */
 export async function getLatestFearGreed(db: Database, input: FearGreedSource = {}): Promise<FearGreed> {
   const source = toKey(input.source ?? SOURCE, 'source')
-  return found(`fear & greed of '${source}'`, only('getLatestFearGreed', await latest.run(db, { source })))
+  return found(`fear & greed of '${source}'`, await reads.latest(db, { source }))
 }
 
 /** Returns readings of a source, newest first. */
 export async function listFearGreed(db: Database, input: ListFearGreedInput = {}): Promise<FearGreed[]> {
   const after = input.after && toInstant(input.after.measuredAt, 'after.measuredAt')
-  return many(
-    'listFearGreed',
-    db
-      .select()
-      .from(fearGreed)
-      .where(
-        and(
-          eq(fearGreed.source, toKey(input.source ?? SOURCE, 'source')),
-          isInSpan(fearGreed.measuredAt, input, after),
-        ),
-      )
-      .orderBy(desc(fearGreed.measuredAt))
-      .limit(readLimit(input.limit)),
-  )
+  return reads.list(db, { source: toKey(input.source ?? SOURCE, 'source') }, input, after)
 }

@@ -1,11 +1,9 @@
-import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
-import { QueryBuilder } from 'drizzle-orm/pg-core'
+import { type SQL, sql } from 'drizzle-orm'
 import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
-import { readLimit } from '../db/page.ts'
-import { found, many, only } from '../db/rows.ts'
-import { type PreparedStatement, selectStatement, sqlStatement } from '../db/statement.ts'
+import { found } from '../db/rows.ts'
+import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import {
   type CheckedFundingRate,
   checkFundingRate,
@@ -15,16 +13,15 @@ import {
 } from './funding-rate-input.ts'
 import {
   encodeRow,
-  isInSpan,
   ROWS_SENT,
   rowsOf,
   splitByKey,
-  type TimePageInput,
   toKey,
   upsertStatement,
   type ValuesRecorded,
 } from './record-values.ts'
 import { fundingRates } from './schema/funding.ts'
+import { type TimePageInput, valueReads } from './value-reads.ts'
 
 export type { FundingRateInput, RefusedFundingRate } from './funding-rate-input.ts'
 
@@ -180,15 +177,14 @@ function refusalOf({ index, rate, checked }: Report, stored: Omit<Contradiction,
   return { index, rate, field: differs, reason: `${settled}, and is not changed to ${told(checked)}` }
 }
 
-const latest: PreparedStatement<FundingRate, 'exchange' | 'symbol'> = selectStatement(
-  'getLatestFundingRate',
-  (slot) =>
-    new QueryBuilder()
-      .select()
-      .from(fundingRates)
-      .where(and(eq(fundingRates.exchange, slot('exchange')), eq(fundingRates.symbol, slot('symbol'))))
-      .orderBy(desc(fundingRates.fundingTime))
-      .limit(1),
+const reads = valueReads(
+  fundingRates,
+  { exchange: fundingRates.exchange, symbol: fundingRates.symbol },
+  fundingRates.fundingTime,
+  {
+    latest: 'getLatestFundingRate',
+    list: 'listFundingRates',
+  },
 )
 
 /**
@@ -198,29 +194,13 @@ const latest: PreparedStatement<FundingRate, 'exchange' | 'symbol'> = selectStat
  * @throws `not_found` naming exchange and symbol if there is none.
  */
 export async function getLatestFundingRate(db: Database, input: FundingRateSeries): Promise<FundingRate> {
-  const rows = await latest.run(db, readSeries(input))
-  return found(whatOf(input), only('getLatestFundingRate', rows))
+  return found(whatOf(input), await reads.latest(db, readSeries(input)))
 }
 
 /** Returns funding rates of a symbol, settled and estimated, newest first. `from` and `until` are of `fundingTime`. */
 export async function listFundingRates(db: Database, input: ListFundingRatesInput): Promise<FundingRate[]> {
-  const { exchange, symbol } = readSeries(input)
   const after = input.after && toInstant(input.after.fundingTime, 'after.fundingTime')
-  return many(
-    'listFundingRates',
-    db
-      .select()
-      .from(fundingRates)
-      .where(
-        and(
-          eq(fundingRates.exchange, exchange),
-          eq(fundingRates.symbol, symbol),
-          isInSpan(fundingRates.fundingTime, input, after),
-        ),
-      )
-      .orderBy(desc(fundingRates.fundingTime))
-      .limit(readLimit(input.limit)),
-  )
+  return reads.list(db, readSeries(input), input, after)
 }
 
 /** @throws `invalid_input` naming `exchange` or `symbol`. */

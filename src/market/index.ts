@@ -103,7 +103,7 @@ export {
   type RecordCandlesInput,
   recordCandles,
 } from './record-candles.ts'
-export type { TimePageInput, ValuesRecorded } from './record-values.ts'
+export type { ValuesRecorded } from './record-values.ts'
 export { type ResampleCandlesInput, resampleCandles } from './resample.ts'
 export {
   COUNTERPART_KINDS,
@@ -138,4 +138,5 @@ export {
 } from './series.ts'
 export { CURRENCY_PEGS, listConcernedCurrencies } from './symbol-currencies.ts'
 export { TIMEFRAMES, type Timeframe } from './timeframes.ts'
+export type { TimePageInput } from './value-reads.ts'
 export { type GetVolatilityInput, getVolatility, type Volatility } from './volatility.ts'

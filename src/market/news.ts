@@ -4,9 +4,10 @@ import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { comesAfter, readLimit } from '../db/page.ts'
 import { many } from '../db/rows.ts'
-import { type TimePageInput, toArray, toKey, type ValuesRecorded } from './record-values.ts'
+import { toArray, toKey, type ValuesRecorded } from './record-values.ts'
 import { given, hashOf, idOf, type ReportRow, reportStore, toChange, toChoice } from './reports.ts'
 import { news } from './schema/events.ts'
+import type { TimePageInput } from './value-reads.ts'
 
 /** One headline of one source. */
 export type News = typeof news.$inferSelect

@@ -1,20 +1,10 @@
-import { and, desc, eq } from 'drizzle-orm'
-import { QueryBuilder } from 'drizzle-orm/pg-core'
 import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, toDecimal } from '../db/decimal.ts'
-import { readLimit } from '../db/page.ts'
-import { found, many, only } from '../db/rows.ts'
-import { type PreparedStatement, selectStatement } from '../db/statement.ts'
-import {
-  isInSpan,
-  replacingWriter,
-  type TimePageInput,
-  toArray,
-  toKey,
-  type ValuesRecorded,
-} from './record-values.ts'
+import { found } from '../db/rows.ts'
+import { replacingWriter, toArray, toKey, type ValuesRecorded } from './record-values.ts'
 import { onchainMetrics } from './schema/sentiment.ts'
+import { type TimePageInput, valueReads } from './value-reads.ts'
 
 export type OnchainMetric = typeof onchainMetrics.$inferSelect
 
@@ -72,21 +62,14 @@ function checkValue(value: OnchainMetricInput, at: string) {
   }
 }
 
-const latest: PreparedStatement<OnchainMetric, 'asset' | 'metric' | 'source'> = selectStatement(
-  'getLatestOnchainMetric',
-  (slot) =>
-    new QueryBuilder()
-      .select()
-      .from(onchainMetrics)
-      .where(
-        and(
-          eq(onchainMetrics.asset, slot('asset')),
-          eq(onchainMetrics.metric, slot('metric')),
-          eq(onchainMetrics.source, slot('source')),
-        ),
-      )
-      .orderBy(desc(onchainMetrics.measuredAt))
-      .limit(1),
+const reads = valueReads(
+  onchainMetrics,
+  { asset: onchainMetrics.asset, metric: onchainMetrics.metric, source: onchainMetrics.source },
+  onchainMetrics.measuredAt,
+  {
+    latest: 'getLatestOnchainMetric',
+    list: 'listOnchainMetrics',
+  },
 )
 
 /** Returns the newest value of a metric. @throws `not_found` naming metric, asset and source if there is none. */
@@ -97,7 +80,7 @@ export async function getLatestOnchainMetric(
   const series = readSeries(input)
   return found(
     `metric '${input.metric}' of '${input.asset}' by '${input.source}'`,
-    only('getLatestOnchainMetric', await latest.run(db, series)),
+    await reads.latest(db, series),
   )
 }
 
@@ -114,22 +97,6 @@ export async function listOnchainMetrics(
   db: Database,
   input: ListOnchainMetricsInput,
 ): Promise<OnchainMetric[]> {
-  const { asset, metric, source } = readSeries(input)
   const after = input.after && toInstant(input.after.measuredAt, 'after.measuredAt')
-  return many(
-    'listOnchainMetrics',
-    db
-      .select()
-      .from(onchainMetrics)
-      .where(
-        and(
-          eq(onchainMetrics.asset, asset),
-          eq(onchainMetrics.metric, metric),
-          eq(onchainMetrics.source, source),
-          isInSpan(onchainMetrics.measuredAt, input, after),
-        ),
-      )
-      .orderBy(desc(onchainMetrics.measuredAt))
-      .limit(readLimit(input.limit)),
-  )
+  return reads.list(db, readSeries(input), input, after)
 }

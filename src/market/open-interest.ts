@@ -1,22 +1,11 @@
-import { and, desc, eq } from 'drizzle-orm'
-import { QueryBuilder } from 'drizzle-orm/pg-core'
 import { toInstant, toLabel } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, type Decimal, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
-import { readLimit } from '../db/page.ts'
-import { found, many, only } from '../db/rows.ts'
-import { type PreparedStatement, selectStatement } from '../db/statement.ts'
-import {
-  isInSpan,
-  known,
-  replacingWriter,
-  type TimePageInput,
-  toArray,
-  toKey,
-  type ValuesRecorded,
-} from './record-values.ts'
+import { found } from '../db/rows.ts'
+import { known, replacingWriter, toArray, toKey, type ValuesRecorded } from './record-values.ts'
 import { openInterest } from './schema/funding.ts'
+import { type TimePageInput, valueReads } from './value-reads.ts'
 
 export type OpenInterest = typeof openInterest.$inferSelect
 
@@ -81,15 +70,14 @@ function toNotNegative(value: Amount, field: string): Decimal {
   throw new DataError('invalid_input', `${field} '${amount}' must not be negative`, { field })
 }
 
-const latest: PreparedStatement<OpenInterest, 'exchange' | 'symbol'> = selectStatement(
-  'getLatestOpenInterest',
-  (slot) =>
-    new QueryBuilder()
-      .select()
-      .from(openInterest)
-      .where(and(eq(openInterest.exchange, slot('exchange')), eq(openInterest.symbol, slot('symbol'))))
-      .orderBy(desc(openInterest.measuredAt))
-      .limit(1),
+const reads = valueReads(
+  openInterest,
+  { exchange: openInterest.exchange, symbol: openInterest.symbol },
+  openInterest.measuredAt,
+  {
+    latest: 'getLatestOpenInterest',
+    list: 'listOpenInterest',
+  },
 )
 
 /** Returns the newest open interest of a symbol. @throws `not_found` naming exchange and symbol if there is none. */
@@ -97,7 +85,7 @@ export async function getLatestOpenInterest(db: Database, input: OpenInterestSer
   const series = readSeries(input)
   return found(
     `open interest of '${input.symbol}' of exchange '${input.exchange}'`,
-    only('getLatestOpenInterest', await latest.run(db, series)),
+    await reads.latest(db, series),
   )
 }
 
@@ -107,21 +95,6 @@ function readSeries(input: OpenInterestSeries): OpenInterestSeries {
 
 /** Returns the open interest of a symbol, newest first. */
 export async function listOpenInterest(db: Database, input: ListOpenInterestInput): Promise<OpenInterest[]> {
-  const { exchange, symbol } = readSeries(input)
   const after = input.after && toInstant(input.after.measuredAt, 'after.measuredAt')
-  return many(
-    'listOpenInterest',
-    db
-      .select()
-      .from(openInterest)
-      .where(
-        and(
-          eq(openInterest.exchange, exchange),
-          eq(openInterest.symbol, symbol),
-          isInSpan(openInterest.measuredAt, input, after),
-        ),
-      )
-      .orderBy(desc(openInterest.measuredAt))
-      .limit(readLimit(input.limit)),
-  )
+  return reads.list(db, readSeries(input), input, after)
 }

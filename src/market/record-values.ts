@@ -1,9 +1,8 @@
-import { and, type Column, getTableColumns, gte, lt, type SQL, sql } from 'drizzle-orm'
+import { type Column, getTableColumns, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
-import { toInstant, toName } from '../db/columns.ts'
+import { toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
-import type { PageInput } from '../db/page.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 
 /** What became of values that were recorded. */
@@ -14,14 +13,6 @@ export interface ValuesRecorded {
   readonly updated: number
   /** Values that were stored already. */
   readonly unchanged: number
-}
-
-/** A span of time and a page of what lies in it. */
-export interface TimePageInput<Cursor> extends PageInput<Cursor> {
-  /** The first moment; open if left out. */
-  readonly from?: Date | undefined
-  /** The moment after the last; open if left out. */
-  readonly until?: Date | undefined
 }
 
 /** Rows of one statement: enough to make round trips cheap, few enough to keep memory flat. */
@@ -181,21 +172,4 @@ export function known<Given, Read>(
   read: (value: Given, field: string) => Read,
 ): Read | null {
   return value === null || value === undefined ? null : read(value, field)
-}
-
-/**
- * The rule of a row whose `time` is from `from` on, before `until` and before `after`, in a list with the newest first.
- *
- * @throws `invalid_input` naming `from` or `until`.
- */
-export function isInSpan(
-  time: PgColumn,
-  { from, until }: Pick<TimePageInput<unknown>, 'from' | 'until'>,
-  after: Date | undefined,
-): SQL | undefined {
-  return and(
-    from && gte(time, toInstant(from, 'from')),
-    until && lt(time, toInstant(until, 'until')),
-    after && lt(time, after),
-  )
 }

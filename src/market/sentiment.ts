@@ -1,22 +1,10 @@
-import { and, desc, eq } from 'drizzle-orm'
-import { QueryBuilder } from 'drizzle-orm/pg-core'
 import { toInstant } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
-import { readLimit } from '../db/page.ts'
-import { found, many, only } from '../db/rows.ts'
-import { type PreparedStatement, selectStatement } from '../db/statement.ts'
-import {
-  isInSpan,
-  known,
-  replacingWriter,
-  type TimePageInput,
-  toArray,
-  toKey,
-  toWhole,
-  type ValuesRecorded,
-} from './record-values.ts'
+import { found } from '../db/rows.ts'
+import { known, replacingWriter, toArray, toKey, toWhole, type ValuesRecorded } from './record-values.ts'
 import { sentiment } from './schema/sentiment.ts'
+import { type TimePageInput, valueReads } from './value-reads.ts'
 
 export type Sentiment = typeof sentiment.$inferSelect
 
@@ -80,24 +68,20 @@ function toCount(value: number, field: string): number {
   return toWhole(value, field, 0)
 }
 
-const latest: PreparedStatement<Sentiment, 'asset' | 'source'> = selectStatement(
-  'getLatestSentiment',
-  (slot) =>
-    new QueryBuilder()
-      .select()
-      .from(sentiment)
-      .where(and(eq(sentiment.asset, slot('asset')), eq(sentiment.source, slot('source'))))
-      .orderBy(desc(sentiment.measuredAt))
-      .limit(1),
+const reads = valueReads(
+  sentiment,
+  { asset: sentiment.asset, source: sentiment.source },
+  sentiment.measuredAt,
+  {
+    latest: 'getLatestSentiment',
+    list: 'listSentiment',
+  },
 )
 
 /** Returns the newest sentiment of a source about an asset. @throws `not_found` naming asset and source if there is none. */
 export async function getLatestSentiment(db: Database, input: SentimentSeries): Promise<Sentiment> {
   const series = readSeries(input)
-  return found(
-    `sentiment of '${input.source}' about '${input.asset}'`,
-    only('getLatestSentiment', await latest.run(db, series)),
-  )
+  return found(`sentiment of '${input.source}' about '${input.asset}'`, await reads.latest(db, series))
 }
 
 function readSeries(input: SentimentSeries): SentimentSeries {
@@ -106,21 +90,6 @@ function readSeries(input: SentimentSeries): SentimentSeries {
 
 /** Returns what a source said of an asset, newest first. */
 export async function listSentiment(db: Database, input: ListSentimentInput): Promise<Sentiment[]> {
-  const { asset, source } = readSeries(input)
   const after = input.after && toInstant(input.after.measuredAt, 'after.measuredAt')
-  return many(
-    'listSentiment',
-    db
-      .select()
-      .from(sentiment)
-      .where(
-        and(
-          eq(sentiment.asset, asset),
-          eq(sentiment.source, source),
-          isInSpan(sentiment.measuredAt, input, after),
-        ),
-      )
-      .orderBy(desc(sentiment.measuredAt))
-      .limit(readLimit(input.limit)),
-  )
+  return reads.list(db, readSeries(input), input, after)
 }
