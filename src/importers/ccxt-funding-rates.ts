@@ -1,5 +1,5 @@
 import { toName } from '../db/columns.ts'
-import type { FundingRateInput } from '../market/funding-rates.ts'
+import type { FundingRateInput } from '../market/funding-rate-input.ts'
 import { convertEntries, type Entry, type Problem, refuseAll } from './ccxt-entry.ts'
 import { defined } from './ccxt-fills.ts'
 import { type CcxtFundingRate, fundingRateSchema } from './ccxt-schema.ts'

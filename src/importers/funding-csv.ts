@@ -1,5 +1,5 @@
 import { toName } from '../db/columns.ts'
-import type { FundingRateInput } from '../market/funding-rates.ts'
+import type { FundingRateInput } from '../market/funding-rate-input.ts'
 import { FUNDING_INTERVAL_HOURS_MAX } from '../market/schema/funding.ts'
 import {
   type Column,

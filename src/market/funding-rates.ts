@@ -23,8 +23,6 @@ import {
 import { fundingRates } from './schema/funding.ts'
 import { type TimePageInput, valueReads } from './value-reads.ts'
 
-export type { FundingRateInput, RefusedFundingRate } from './funding-rate-input.ts'
-
 export type FundingRate = typeof fundingRates.$inferSelect
 
 /** What names the funding rates of one contract. */

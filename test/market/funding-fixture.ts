@@ -1,4 +1,5 @@
-import type { FundingRate, FundingRateInput } from '../../src/market/funding-rates.ts'
+import type { FundingRateInput } from '../../src/market/funding-rate-input.ts'
+import type { FundingRate } from '../../src/market/funding-rates.ts'
 
 let symbols = 0
 /** A symbol that no other test uses. */

@@ -2,12 +2,8 @@ import { sql } from 'drizzle-orm'
 import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { Decimal } from '../../src/db/decimal.ts'
-import {
-  type FundingRateInput,
-  getLatestFundingRate,
-  listFundingRates,
-  recordFundingRates,
-} from '../../src/market/funding-rates.ts'
+import type { FundingRateInput } from '../../src/market/funding-rate-input.ts'
+import { getLatestFundingRate, listFundingRates, recordFundingRates } from '../../src/market/funding-rates.ts'
 import { fundingRates } from '../../src/market/schema/funding.ts'
 import { describeEngines } from '../database.ts'
 import { NOON, newSymbol, rateOf } from './funding-fixture.ts'

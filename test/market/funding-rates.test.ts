@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { Decimal } from '../../src/db/decimal.ts'
 import { transaction } from '../../src/db/transaction.ts'
+import type { FundingRateInput } from '../../src/market/funding-rate-input.ts'
 import {
   type FundingRate,
-  type FundingRateInput,
   getLatestFundingRate,
   listFundingRates,
   recordFundingRates,
