@@ -36,7 +36,7 @@ export interface Catalog {
   readonly indexes: readonly IndexRule[]
 }
 
-const OURS = sql`space.nspname in ('fleet', 'market', 'trading')`
+const OURS = sql`space.nspname in ('audit', 'fleet', 'market', 'trading', 'risk')`
 // A partition has what its table has, under names of its own.
 const WHOLE = sql`not relation.relispartition`
 const RELATION = sql`space.nspname || '.' || relation.relname`
@@ -90,7 +90,17 @@ function parsed(rows: unknown): Record<string, unknown>[] {
 
 /** Tables of the whole fleet. Every other table belongs to one bot. */
 export const SHARED_SCHEMAS = ['market']
-export const SHARED_TABLES = ['fleet.settings']
+export const SHARED_TABLES = [
+  'fleet.settings',
+  'risk.global_settings',
+  'risk.global_circuit_breakers',
+  'risk.global_locks',
+  'risk.kill_switch',
+  'risk.kill_switch_events',
+  'risk.correlation_matrices',
+  'risk.volatility',
+  'risk.liquidity',
+]
 
 function isOfBot(table: string | null): boolean {
   if (table === null || SHARED_TABLES.includes(table)) return false

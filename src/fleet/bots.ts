@@ -1,10 +1,11 @@
-import { and, eq, gt, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, gt, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { toInstant, toLabel, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, Decimal, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import { type PageInput, readLimit } from '../db/page.ts'
-import { many, maybeOne, one } from '../db/rows.ts'
+import { found, many, maybeOne, one, only } from '../db/rows.ts'
+import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { COST_BASIS_METHODS, type CostBasisMethod } from './cost-basis.ts'
 import { BOT_MODES, BOT_STATUSES, type BotMode, type BotStatus, bots } from './schema.ts'
 
@@ -163,7 +164,8 @@ export async function listBots(db: Database, input: PageInput<Pick<Bot, 'botId'>
 }
 
 /**
- * Sets what a bot is doing, and why, and returns its row.
+ * Sets what a bot is doing, and why, and returns its row. A bot that is not `active` places no entries; who changed it and when is in the
+ * audit.
  *
  * @throws `not_found` if the bot is not registered.
  */
@@ -171,12 +173,29 @@ export async function setBotStatus(db: Database, input: SetBotStatusInput): Prom
   const botId = toBotId(input.botId)
   const status = toOneOf(input.status, BOT_STATUSES, 'status')
   const statusReason = input.reason === undefined ? null : toName(input.reason, 'reason')
-  return one(
-    'setBotStatus',
-    `bot '${botId}'`,
-    db.update(bots).set({ status, statusReason }).where(eq(bots.botId, botId)).returning(),
-  )
+  const rows = await statusStatement.run(db, { botId, status, statusReason })
+  return found(`bot '${botId}'`, only('setBotStatus', rows))
 }
+
+const botColumns = getTableColumns(bots)
+const botList = sql.join(
+  Object.values(botColumns).map((column) => sql`b.${sql.identifier(column.name)}`),
+  sql`, `,
+)
+
+// Whoever watches what the bot may do is told in the same statement: a trigger that notifies is refused where tables are spread over servers.
+const statusStatement: PreparedStatement<Bot, 'botId' | 'status' | 'statusReason'> = sqlStatement(
+  'setBotStatus',
+  (slot) => ({
+    query: sql`
+      with changed as (
+        update fleet.bots set status = ${slot('status')}, status_reason = ${slot('statusReason')}
+        where bot_id = ${slot('botId')} returning *),
+      told as materialized (select pg_notify('tradeblotter_risk', bot_id) from changed)
+      select ${botList} from changed b cross join told`,
+    fields: botColumns,
+  }),
+)
 
 /**
  * Notes that the bot is alive, with its equity if that is given, and returns its row.

@@ -58,7 +58,7 @@ export interface RecordOrderInput {
   readonly createdAt?: Date | undefined
 }
 
-type DerivedFields = 'filledQuantity' | 'filledCost' | 'fee' | 'retries' | 'lastError'
+type DerivedFields = 'checks' | 'filledQuantity' | 'filledCost' | 'fee' | 'retries' | 'lastError'
 
 /** An order whose input was checked. */
 export interface CheckedOrder extends Omit<Order, DerivedFields | 'createdAt' | 'updatedAt'> {

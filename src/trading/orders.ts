@@ -121,6 +121,7 @@ async function insertOrder(db: Database, order: CheckedOrder): Promise<Order | u
   if (!times) return undefined
   return {
     ...order,
+    checks: null,
     filledQuantity: ZERO,
     filledCost: ZERO,
     fee: ZERO,

@@ -10,6 +10,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { z } from 'zod'
 import {
   decimal,
   instant,
@@ -18,6 +19,7 @@ import {
   isNotNegative,
   isOneOf,
   isPositive,
+  json,
   label,
   NOTHING,
   NOW,
@@ -61,6 +63,26 @@ export const OPEN_ORDER_STATUSES = [
   'submitted',
   'partially_filled',
 ] as const satisfies OrderStatus[]
+
+/**
+ * One question that was asked before an order was placed, and its answer. Amounts are decimal text, times ISO; what there is
+ * not is left out.
+ */
+export const orderCheckSchema = z.object({
+  code: z.string(),
+  passed: z.boolean(),
+  effect: z.string(),
+  scope: z.string(),
+  source: z.string(),
+  sourceId: z.string().optional(),
+  reason: z.string().optional(),
+  since: z.string().optional(),
+  until: z.string().optional(),
+  threshold: z.string().optional(),
+  actual: z.string().optional(),
+})
+export const orderChecksSchema = z.array(orderCheckSchema)
+export type OrderChecks = z.output<typeof orderChecksSchema>
 
 /**
  * One order of a bot, from the intent to its end.
@@ -110,6 +132,8 @@ export const orders = trading.table(
     retries: integer('retries').notNull().default(0),
     /** Why the exchange refused it, or what failed when it was sent last. */
     lastError: label('last_error'),
+    /** What was checked before it was placed, each with its figures. Null for an order that was recorded, not placed. */
+    checks: json('checks', orderChecksSchema),
     submittedAt: instant('submitted_at'),
     /** When it reached a status that it cannot leave. */
     closedAt: instant('closed_at'),
@@ -165,6 +189,7 @@ export const orders = trading.table(
     check('orders_filled_quantity_check', isNotNegative(order.filledQuantity)),
     check('orders_filled_cost_check', isFiniteAmount(order.filledCost)),
     check('orders_fee_check', isFiniteAmount(order.fee)),
+    check('orders_checks_check', sql`jsonb_typeof(${order.checks}) = 'array'`),
     check('orders_retries_check', sql`${order.retries} >= 0`),
   ],
 )
