@@ -13,6 +13,7 @@ import {
   fillUp,
   type MeasuredBatch,
 } from './cases.ts'
+import { benchGate, benchGrowth, benchThroughput, fillGate, prepareGate } from './gate-cases.ts'
 import { benchListSeries, benchMarketReads, benchRecordCandles, fillMarket } from './market-cases.ts'
 import type { Measured } from './measure.ts'
 
@@ -25,8 +26,10 @@ const { values } = parseArgs({
     'database-url': { type: 'string' },
     /** Also with five million fills and twenty million candles stored, which takes minutes to fill up. */
     large: { type: 'boolean', default: false },
-    /** `ledger` or `market` alone. */
+    /** `ledger`, `market` or `gate` alone. */
     part: { type: 'string' },
+    /** The program against which many connections at once are measured; left out where it is not there. */
+    pgbench: { type: 'string', default: '/usr/lib/postgresql/15/bin/pgbench' },
   },
 })
 
@@ -48,8 +51,10 @@ try {
     else note(`${measured.case}: ${measured.ratio}`)
   }
   const bench: Bench = { db, sql, run: Date.now().toString(36) }
-  if (values.part !== 'market') await runLedger(bench, show)
-  if (values.part !== 'ledger') await runMarket(bench, show)
+  const isWanted = (part: string) => values.part === undefined || values.part === part
+  if (isWanted('ledger')) await runLedger(bench, show)
+  if (isWanted('market')) await runMarket(bench, show)
+  if (isWanted('gate')) await runGate(bench, show)
   if (!values.json) printTable(results)
   await sql.end()
 } finally {
@@ -88,6 +93,25 @@ async function runMarket(bench: Bench, show: Show): Promise<void> {
     )
   }
   for (const measured of await benchRecordCandles(bench)) show(measured)
+}
+
+async function runGate({ run }: Bench, show: Show): Promise<void> {
+  const empty = await prepareGate(url, `gate_empty_${run}`)
+  const full = await prepareGate(url, `gate_full_${run}`)
+  try {
+    for (const measured of await benchGate(empty, 'empty')) show(measured)
+    const rate = await benchThroughput(empty, values.pgbench, run)
+    note(
+      rate
+        ? `placeOrder, 8 connections: ${JSON.stringify(rate)}`
+        : `no ${values.pgbench}: throughput not measured`,
+    )
+    await fillGate(full)
+    for (const measured of await benchGate(full, 'full')) show(measured)
+    for (const measured of await benchGrowth(empty, full)) show(measured)
+  } finally {
+    for (const { db, sql } of [empty, full]) await Promise.all([db.close(), sql.end()])
+  }
 }
 
 function printTable(results: readonly (Measured | MeasuredBatch)[]): void {

@@ -209,7 +209,7 @@ END $$;
 CREATE FUNCTION risk.price_of(p_exchange text, p_symbol text, p_at timestamptz, p_max_age interval) RETURNS numeric
 LANGUAGE sql STABLE AS $$
   SELECT last_close FROM market.series
-  WHERE exchange = p_exchange AND symbol = p_symbol AND last_price_at > p_at - p_max_age
+  WHERE exchange = p_exchange AND symbol = p_symbol AND last_price_at >= p_at - p_max_age
   ORDER BY last_price_at DESC LIMIT 1
 $$;
 --> statement-breakpoint
@@ -225,7 +225,7 @@ BEGIN
   SELECT CASE WHEN i.base_currency = p_from THEN s.last_close ELSE trading.divide(1, s.last_close) END INTO v_rate
   FROM market.instruments i
   JOIN market.series s ON s.exchange = i.exchange AND s.symbol = i.symbol
-  WHERE i.exchange = p_exchange AND s.last_price_at > p_at - p_max_age
+  WHERE i.exchange = p_exchange AND s.last_price_at >= p_at - p_max_age
     AND ((i.base_currency = p_from AND i.quote_currency = p_to) OR (i.base_currency = p_to AND i.quote_currency = p_from))
   ORDER BY s.last_price_at DESC, s.id LIMIT 1;
   RETURN v_rate;
@@ -238,9 +238,9 @@ CREATE FUNCTION risk.value_of(
   p_at timestamptz, p_max_age interval
 ) RETURNS numeric LANGUAGE sql STABLE AS $$
   SELECT CASE
-    WHEN p_kind <> 'inverse' THEN p_price * p_quantity * p_contract_size * risk.rate_between(p_exchange, p_quote, p_base, p_at, p_max_age)
-    WHEN p_quote = p_base THEN p_quantity * p_contract_size
-    ELSE trading.divide(p_quantity * p_contract_size, p_price) * risk.rate_between(p_exchange, p_settle, p_base, p_at, p_max_age)
+    WHEN p_kind IN ('spot', 'linear') THEN p_price * p_quantity * p_contract_size * risk.rate_between(p_exchange, p_quote, p_base, p_at, p_max_age)
+    WHEN p_kind = 'inverse' THEN coalesce(p_quantity * p_contract_size * risk.rate_between(p_exchange, p_quote, p_base, p_at, p_max_age),
+      trading.divide(p_quantity * p_contract_size, p_price) * risk.rate_between(p_exchange, p_settle, p_base, p_at, p_max_age))
   END
 $$;
 --> statement-breakpoint
@@ -256,18 +256,30 @@ CREATE FUNCTION risk.net_pnl_between(
     LEFT JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
     WHERE f.bot_id = p_bot_id AND f.executed_at >= p_from AND f.executed_at < p_until),
   amounts AS (
-    SELECT exchange, settle_currency AS currency, sum(realised_gross - coalesce(fee_in_settlement, 0)) AS amount
+    SELECT exchange, settle_currency AS currency,
+      CASE WHEN count(*) = count(realised_gross) THEN sum(realised_gross - coalesce(fee_in_settlement, 0)) END AS amount
     FROM fills GROUP BY 1, 2
     UNION ALL
     SELECT exchange, fee_currency, -sum(fee) FROM fills WHERE fee_in_settlement IS NULL GROUP BY 1, 2
     UNION ALL
-    SELECT exchange, currency, sum(amount) FROM trading.cash_flows
+    SELECT exchange, currency, CASE WHEN count(*) = count(amount) THEN sum(amount) END FROM trading.cash_flows
     WHERE bot_id = p_bot_id AND occurred_at >= p_from AND occurred_at < p_until
       AND kind IN ('funding', 'interest', 'rebate', 'fee', 'adjustment')
     GROUP BY 1, 2),
   valued AS (
-    SELECT amount * risk.rate_between(exchange, currency, p_base, p_at, p_max_age) AS value FROM amounts WHERE amount <> 0)
-  SELECT CASE WHEN count(*) = count(value) THEN coalesce(sum(value), 0) END FROM valued
+    SELECT amount * risk.rate_between(exchange, currency, p_base, p_at, p_max_age) AS value FROM amounts WHERE amount IS DISTINCT FROM 0)
+  SELECT CASE WHEN p_from < p_until AND count(*) = count(value) THEN coalesce(sum(value), 0) END FROM valued
+$$;
+--> statement-breakpoint
+
+-- The highest price that an order may be filled at, as far as anybody can tell; null if nobody can. A buy with a limit pays no more than that; what
+-- a sell with a limit gets, or a stop, is not bounded by it, and so needs what the market pays.
+CREATE FUNCTION risk.dearest_price(p_side text, p_type text, p_limit_price numeric, p_stop_price numeric, p_market_price numeric)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN p_side = 'buy' AND p_limit_price > 0 AND p_type IN ('limit', 'stop_limit', 'take_profit_limit') THEN p_limit_price
+    WHEN p_market_price > 0 THEN greatest(p_market_price, p_limit_price, p_stop_price)
+  END
 $$;
 --> statement-breakpoint
 
@@ -296,7 +308,7 @@ CREATE TYPE risk.check_result AS (
 -- quantity, limits are asked of what is there already; with one, of what would be there after this order.
 CREATE FUNCTION risk.check_entry(
   p_bot_id text, p_exchange text, p_symbol text, p_side text, p_position_side text,
-  p_quantity numeric, p_limit_price numeric, p_stop_price numeric, p_reference_price numeric, p_confidence double precision,
+  p_type text, p_quantity numeric, p_limit_price numeric, p_stop_price numeric, p_reference_price numeric, p_confidence double precision,
   p_at timestamptz
 ) RETURNS risk.check_result[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -331,7 +343,7 @@ DECLARE
   r record;
 BEGIN
   -- One row of each, read in one statement and so of one moment.
-  SELECT b, gate, gate.bot_id IS NOT NULL AS has_gate, k.event_id, e,
+  SELECT b, gate, gate.bot_id IS NOT NULL AS has_gate, coalesce(k.id, false) AS has_switch, k.event_id, e,
     (SELECT newest FROM risk.global_settings newest ORDER BY newest.version DESC LIMIT 1) AS fleet_wide,
     (SELECT newest FROM risk.settings newest WHERE newest.bot_id = b.bot_id ORDER BY newest.version DESC LIMIT 1) AS own
   INTO r
@@ -355,6 +367,9 @@ BEGIN
   IF NOT r.has_gate THEN
     v_checks := v_checks || ROW('kill_switch', false, 'halt', 'bot', 'kill_switch', NULL,
       'the bot has no row in risk.gates, so the kill switch could not reach it', NULL, NULL, NULL, NULL)::risk.check_result;
+  ELSIF NOT r.has_switch THEN
+    v_checks := v_checks || ROW('kill_switch', false, 'halt', 'global', 'kill_switch', NULL,
+      'the row of risk.kill_switch is missing, so nobody knows whether it is on', NULL, NULL, NULL, NULL)::risk.check_result;
   ELSIF r.event_id IS NULL AND v_gate.kill_switch_event_id IS NULL THEN
     v_checks := v_checks || ROW('kill_switch', true, 'halt', 'global', 'kill_switch', NULL, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
   ELSE
@@ -372,19 +387,19 @@ BEGIN
   ELSE
     v_checks := v_checks || ROW('settings', true, 'halt', 'global', 'settings', NULL, NULL, v_global.changed_at, NULL,
       NULL, v_global.version)::risk.check_result;
+    v_checks := v_checks || ROW('trading_enabled', v_global.trading_enabled IS TRUE AND (v_own.version IS NULL OR v_own.trading_enabled IS TRUE),
+      'halt', CASE WHEN v_global.trading_enabled THEN 'bot' ELSE 'global' END, 'settings', NULL,
+      CASE WHEN NOT v_global.trading_enabled THEN v_global.reason WHEN NOT v_own.trading_enabled THEN v_own.reason END,
+      CASE WHEN NOT v_global.trading_enabled THEN v_global.changed_at WHEN NOT v_own.trading_enabled THEN v_own.changed_at END,
+      NULL, NULL, NULL)::risk.check_result;
   END IF;
-  v_checks := v_checks || ROW('trading_enabled', coalesce(v_global.trading_enabled, false) AND coalesce(v_own.trading_enabled, true), 'halt',
-    CASE WHEN v_global.trading_enabled THEN 'bot' ELSE 'global' END, 'settings', NULL,
-    CASE WHEN NOT v_global.trading_enabled THEN v_global.reason WHEN NOT v_own.trading_enabled THEN v_own.reason END,
-    CASE WHEN NOT v_global.trading_enabled THEN v_global.changed_at WHEN NOT v_own.trading_enabled THEN v_own.changed_at END,
-    NULL, NULL, NULL)::risk.check_result;
 
   -- The bot itself.
   v_checks := v_checks || ROW('bot_status', v_bot.status = 'active', CASE WHEN v_bot.status = 'paused' THEN 'reduce' ELSE 'halt' END,
     'bot', 'bot', NULL,
     CASE WHEN v_bot.status <> 'active' THEN v_bot.status || coalesce(': ' || v_bot.status_reason, '') END,
     NULL, NULL, NULL, NULL)::risk.check_result;
-  IF v_bot.last_heartbeat_at IS NOT NULL AND v_bot.mode <> 'backtest' THEN
+  IF v_bot.last_heartbeat_at IS NOT NULL AND v_bot.mode IS DISTINCT FROM 'backtest' THEN
     v_actual := round(extract(epoch FROM p_at - v_bot.last_heartbeat_at) * 1000, 0);
     v_checks := v_checks || ROW('heartbeat', v_actual <= v_bot.heartbeat_tolerance_ms, 'reduce', 'bot', 'bot', NULL,
       CASE WHEN v_actual > v_bot.heartbeat_tolerance_ms THEN 'the last heartbeat is too old' END,
@@ -448,7 +463,7 @@ BEGIN
   IF p_quantity IS NOT NULL THEN
     IF v_global.min_confidence IS NOT NULL OR v_own.min_confidence IS NOT NULL THEN
       v_limit := greatest(v_global.min_confidence, v_own.min_confidence);
-      v_checks := v_checks || ROW('confidence', coalesce(p_confidence >= greatest(v_global.min_confidence, v_own.min_confidence), false), 'reduce',
+      v_checks := v_checks || ROW('confidence', coalesce(p_confidence >= greatest(v_global.min_confidence, v_own.min_confidence) AND p_confidence <= 1, false), 'reduce',
         'order', 'settings', NULL, CASE WHEN p_confidence IS NULL THEN 'the order comes without a confidence' END,
         NULL, NULL, v_limit, p_confidence)::risk.check_result;
     END IF;
@@ -457,10 +472,8 @@ BEGIN
       v_checks := v_checks || ROW('quantity', p_quantity <= v_limit, 'reduce', 'order', 'settings', NULL, NULL, NULL, NULL,
         v_limit, p_quantity)::risk.check_result;
     END IF;
-    -- A buy pays its limit at most. Whatever else it is, the order may be filled at the price of the market.
-    v_price := risk.price_of(v_exchange, p_symbol, p_at, v_age);
-    v_price := CASE WHEN p_side = 'buy' AND p_limit_price IS NOT NULL THEN p_limit_price
-      ELSE greatest(p_limit_price, p_stop_price, coalesce(v_price, p_reference_price)) END;
+    v_price := risk.dearest_price(p_side, p_type, p_limit_price, p_stop_price,
+      coalesce(risk.price_of(v_exchange, p_symbol, p_at, v_age), p_reference_price));
     v_value := risk.value_of(v_instrument.kind, v_instrument.contract_size, v_instrument.quote_currency, v_instrument.settle_currency,
       v_bot.base_currency, v_exchange, p_quantity, v_price, p_at, v_age);
     -- Asked without a limit too: what a market order is thought to cost counts while it is on its way.
@@ -474,25 +487,31 @@ BEGIN
   IF coalesce(v_global.max_open_positions, v_own.max_open_positions) IS NOT NULL
     OR coalesce(v_global.max_exposure, v_own.max_exposure, v_global.max_leverage, v_own.max_leverage) IS NOT NULL THEN
     WITH held AS (
+      -- Where no price is recent, the highest that is known: a feed that dies makes no room.
       SELECT p.exchange, p.symbol, p.position_side, p.direction, p.quantity, coalesce(
-          CASE WHEN p.marked_at > p_at - v_age THEN p.mark_price END,
-          risk.price_of(p.exchange, p.symbol, p_at, v_age), p.average_price) AS price
+          CASE WHEN p.marked_at >= p_at - v_age THEN p.mark_price END,
+          risk.price_of(p.exchange, p.symbol, p_at, v_age),
+          greatest(p.mark_price, risk.price_of(p.exchange, p.symbol, p_at, interval '1000 years'), p.average_price)) AS price
       FROM trading.positions p WHERE p.bot_id = p_bot_id AND p.status = 'open'),
-    entering AS (
-      SELECT o.exchange, o.symbol, o.position_side,
-        CASE WHEN o.reduce_only OR (o.position_side = 'long' AND o.side = 'sell') OR (o.position_side = 'short' AND o.side = 'buy') THEN 0
-          WHEN (h.direction = 'long') = (o.side = 'sell') THEN greatest(o.quantity - o.filled_quantity - h.quantity, 0)
-          ELSE o.quantity - o.filled_quantity END AS quantity,
-        coalesce(CASE WHEN o.side = 'buy' THEN o.limit_price END,
-          greatest(o.limit_price, o.stop_price, risk.price_of(o.exchange, o.symbol, p_at, v_age)), h.price) AS price,
-        trading.divide((jsonb_path_query_first(o.checks, '$[*] ? (@.code == "order_notional").actual') #>> '{}')::numeric, o.quantity) AS unit_value
+    resting AS (
+      SELECT o.exchange, o.symbol, o.position_side, o.side, o.quantity - o.filled_quantity AS quantity,
+        coalesce(risk.dearest_price(o.side, o.type, o.limit_price, o.stop_price, risk.price_of(o.exchange, o.symbol, p_at, v_age)), h.price) AS price,
+        trading.divide((jsonb_path_query_first(o.checks, '$[*] ? (@.code == "order_notional").actual') #>> '{}')::numeric, o.quantity) AS unit_value,
+        CASE WHEN (h.direction = 'long') = (o.side = 'sell') THEN h.quantity ELSE 0 END AS closes
       FROM trading.orders o
       LEFT JOIN held h ON h.exchange = o.exchange AND h.symbol = o.symbol AND h.position_side = o.position_side
-      WHERE o.bot_id = p_bot_id AND o.status IN ('pending', 'submitted', 'partially_filled')),
+      WHERE o.bot_id = p_bot_id AND o.status IN ('pending', 'submitted', 'partially_filled') AND NOT o.reduce_only
+        AND NOT (o.position_side = 'long' AND o.side = 'sell') AND NOT (o.position_side = 'short' AND o.side = 'buy')),
+    -- What is opposite to a position closes it before it opens anything: all of it together, once.
+    entering AS (
+      SELECT exchange, symbol, position_side, CASE WHEN count(*) = count(quantity) THEN greatest(sum(quantity) - max(closes), 0) END AS quantity,
+        CASE WHEN count(*) = count(price) THEN max(price) END AS price,
+        CASE WHEN count(*) = count(unit_value) THEN max(unit_value) END AS unit_value
+      FROM resting GROUP BY exchange, symbol, position_side, side),
     parts AS (
       SELECT exchange, symbol, position_side, quantity, price, NULL::numeric AS unit_value FROM held
       UNION ALL
-      SELECT exchange, symbol, position_side, quantity, price, unit_value FROM entering WHERE quantity > 0),
+      SELECT exchange, symbol, position_side, quantity, price, unit_value FROM entering WHERE (quantity > 0) IS NOT FALSE),
     valued AS (
       SELECT p.*, coalesce(risk.value_of(i.kind, i.contract_size, i.quote_currency, i.settle_currency, v_bot.base_currency,
         p.exchange, p.quantity, p.price, p_at, v_age), p.quantity * p.unit_value) AS value
@@ -521,10 +540,10 @@ BEGIN
     v_limit := least(v_global.max_leverage, v_own.max_leverage);
     IF v_limit IS NOT NULL THEN
       SELECT equity INTO v_equity FROM risk.drawdowns d
-      WHERE d.bot_id = p_bot_id AND d.observed_at > p_at - v_equity_age ORDER BY day DESC LIMIT 1;
+      WHERE d.bot_id = p_bot_id AND d.observed_at >= p_at - v_equity_age ORDER BY day DESC LIMIT 1;
       IF v_equity IS NULL THEN
         -- Reported by the bot, or what it began with as long as it has done nothing.
-        v_equity := CASE WHEN v_bot.last_heartbeat_at > p_at - v_equity_age THEN v_bot.current_equity END;
+        v_equity := CASE WHEN v_bot.last_heartbeat_at >= p_at - v_equity_age THEN v_bot.current_equity END;
       END IF;
       IF v_equity IS NULL AND NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = p_bot_id) THEN
         v_equity := v_bot.initial_equity;
@@ -541,19 +560,20 @@ BEGIN
 
   v_limit := least(v_global.max_orders_per_minute, v_own.max_orders_per_minute);
   IF v_limit IS NOT NULL THEN
-    SELECT count(*), min(created_at) INTO v_actual, v_since FROM (
-      SELECT created_at FROM trading.orders o
-      WHERE o.bot_id = p_bot_id AND o.created_at > p_at - interval '1 minute' AND o.created_at <= p_at
-      ORDER BY created_at DESC LIMIT v_limit::bigint) o;
+    -- The one that must leave the minute to make room is the oldest of the newest so many.
+    SELECT count(*), (array_agg(created_at ORDER BY created_at DESC))[greatest(v_limit, 1)::integer] INTO v_actual, v_since
+    FROM trading.orders o
+    WHERE o.bot_id = p_bot_id AND o.created_at > p_at - interval '1 minute' AND (o.created_at <= p_at OR v_bot.mode <> 'backtest');
     v_checks := v_checks || ROW('order_rate', v_actual < v_limit, 'reduce',
       CASE WHEN v_own.max_orders_per_minute <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
-      NULL, v_since, CASE WHEN v_actual >= v_limit THEN v_since + interval '1 minute' END, v_limit, v_actual)::risk.check_result;
+      NULL, v_since, CASE WHEN v_actual >= v_limit AND v_limit > 0 THEN v_since + interval '1 minute' END, v_limit, v_actual)::risk.check_result;
   END IF;
 
   -- The bot's day.
   IF coalesce(v_global.max_daily_loss, v_own.max_daily_loss, v_global.daily_target, v_own.daily_target) IS NOT NULL THEN
-    v_day := date_trunc('day', p_at AT TIME ZONE v_bot.time_zone) AT TIME ZONE v_bot.time_zone;
-    v_day_end := (date_trunc('day', p_at AT TIME ZONE v_bot.time_zone) + interval '1 day') AT TIME ZONE v_bot.time_zone;
+    v_day := risk.window_start('day', NULL, p_at, v_bot.time_zone);
+    -- Days have 23 to 25 hours.
+    v_day_end := risk.window_start('day', NULL, v_day + interval '26 hours', v_bot.time_zone);
     v_net := risk.net_pnl_between(p_bot_id, v_bot.base_currency, v_day, v_day_end, p_at, v_age);
     v_limit := least(v_global.max_daily_loss, v_own.max_daily_loss);
     IF v_limit IS NOT NULL THEN
@@ -573,7 +593,7 @@ BEGIN
   v_limit := least(v_global.max_drawdown_fraction, v_own.max_drawdown_fraction);
   IF v_limit IS NOT NULL THEN
     SELECT watched_drawdown_fraction, observed_at INTO v_drawdown, v_observed_at FROM risk.drawdowns d
-    WHERE d.bot_id = p_bot_id AND d.observed_at > p_at - v_equity_age ORDER BY day DESC LIMIT 1;
+    WHERE d.bot_id = p_bot_id AND d.observed_at >= p_at - v_equity_age ORDER BY day DESC LIMIT 1;
     -- Who has done nothing has lost nothing.
     IF v_drawdown IS NULL AND NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = p_bot_id)
       AND NOT EXISTS (SELECT FROM risk.drawdowns d WHERE d.bot_id = p_bot_id) THEN
@@ -592,13 +612,13 @@ END $$;
 CREATE FUNCTION risk.checks_as_json(p_checks risk.check_result[], p_only_failed boolean) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-      'code', code, 'passed', passed, 'effect', effect, 'scope', scope, 'source', source, 'sourceId', source_id, 'reason', reason,
+      'code', code, 'passed', passed IS TRUE, 'effect', effect, 'scope', scope, 'source', source, 'sourceId', source_id, 'reason', reason,
       'since', to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'threshold', trim_scale(threshold)::text, 'actual', trim_scale(actual)::text)) ORDER BY place), '[]')
   FROM unnest(p_checks) WITH ORDINALITY
     AS c (code, passed, effect, scope, source, source_id, reason, since, until, threshold, actual, place)
-  WHERE NOT (p_only_failed AND passed)
+  WHERE NOT (p_only_failed AND passed IS TRUE)
 $$;
 --> statement-breakpoint
 
@@ -615,7 +635,7 @@ CREATE FUNCTION risk.blocks(
   bot_id text, symbol text DEFAULT NULL, side text DEFAULT NULL, exchange text DEFAULT NULL, position_side text DEFAULT NULL,
   at timestamptz DEFAULT NULL
 ) RETURNS SETOF risk.check_result LANGUAGE sql VOLATILE AS $$
-  SELECT c.* FROM unnest(risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, risk.clock($6))) c WHERE NOT c.passed
+  SELECT c.* FROM unnest(risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, NULL, risk.clock($6))) c WHERE c.passed IS NOT TRUE
 $$;
 --> statement-breakpoint
 
@@ -631,8 +651,8 @@ DECLARE
   v_checks risk.check_result[];
 BEGIN
   checked_at := risk.clock($6);
-  v_checks := risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, checked_at);
-  SELECT CASE WHEN bool_and(c.passed) THEN 'active' WHEN bool_or(NOT c.passed AND c.effect = 'halt') THEN 'halted' ELSE 'reducing' END
+  v_checks := risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, NULL, checked_at);
+  SELECT CASE WHEN bool_and(c.passed IS TRUE) THEN 'active' WHEN bool_or(c.passed IS NOT TRUE AND c.effect = 'halt') THEN 'halted' ELSE 'reducing' END
   INTO state FROM unnest(v_checks) c;
   state := coalesce(state, 'halted');
   blocks := risk.checks_as_json(v_checks, true);
@@ -649,11 +669,21 @@ CREATE FUNCTION risk.is_trading_allowed(
 DECLARE
   v_check risk.check_result;
 BEGIN
-  FOREACH v_check IN ARRAY risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, risk.clock($6)) LOOP
+  FOREACH v_check IN ARRAY risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, NULL, risk.clock($6)) LOOP
     IF v_check.passed IS NOT TRUE THEN RETURN false; END IF;
   END LOOP;
   -- Not a single check: nobody was asked.
   RETURN v_check.code IS NOT NULL;
+END $$;
+--> statement-breakpoint
+
+-- Writes a refused order down.
+CREATE FUNCTION risk.log_denial(p_bot_id text, p_order_id uuid, p_at timestamptz, p_checks risk.check_result[], p_details jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  INSERT INTO audit.risk_events (bot_id, kind, actor, reason, subject_id, details, occurred_at)
+  VALUES (p_bot_id, 'order_denied', p_bot_id,
+    (SELECT string_agg(DISTINCT c.code, ', ') FROM unnest(p_checks) c WHERE c.passed IS NOT TRUE), p_order_id, p_details, p_at);
 END $$;
 --> statement-breakpoint
 
@@ -675,10 +705,15 @@ DECLARE
   v_checks risk.check_result[];
   v_direction text;
   v_held numeric;
-  v_exiting numeric;
+  v_closing numeric;
+  v_stored trading.orders;
   v_is_exit boolean := p_reduce_only OR p_purpose IN ('exit', 'stop_loss', 'take_profit', 'scale_out');
   v_reduces boolean;
 BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'an order is not placed in a transaction that is %: it would not see what closed the gate since it began',
+      current_setting('transaction_isolation') USING ERRCODE = 'TB002', HINT = 'place it in a transaction that is read committed';
+  END IF;
   UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
   -- After the gate: waiting for it takes time. FOUND is still of the gate.
   placed_at := risk.clock(p_at);
@@ -686,57 +721,72 @@ BEGIN
     outcome := 'unknown_bot';
     RETURN;
   END IF;
-  SELECT o.id INTO order_id FROM trading.orders o WHERE o.bot_id = p_bot_id AND o.client_order_id = p_client_order_id;
+  SELECT * INTO v_stored FROM trading.orders o WHERE o.bot_id = p_bot_id AND o.client_order_id = p_client_order_id;
   IF FOUND THEN
+    order_id := v_stored.id;
+    order_exchange := v_stored.exchange;
     outcome := 'repeat';
+    -- An entry that was not sent yet must not be sent after a stop, by a bot that has started again. It is in the limits already.
+    IF v_stored.status = 'pending' AND NOT v_stored.reduce_only AND (v_stored.checks #>> '{0,code}') IS DISTINCT FROM 'reduces' THEN
+      v_checks := ARRAY(
+        SELECT c::risk.check_result FROM unnest(risk.check_entry(p_bot_id, v_stored.exchange, v_stored.symbol, v_stored.side,
+          v_stored.position_side, NULL, NULL, NULL, NULL, NULL, NULL, placed_at)) c
+        WHERE c.code NOT IN ('open_positions', 'exposure', 'leverage', 'order_rate'));
+      IF NOT coalesce((SELECT bool_and(c.passed IS TRUE) FROM unnest(v_checks) c), false) THEN
+        outcome := 'denied';
+        checks := risk.checks_as_json(v_checks, false);
+        PERFORM risk.log_denial(p_bot_id, v_stored.id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id,
+          'exchange', v_stored.exchange, 'symbol', v_stored.symbol, 'side', v_stored.side, 'isRepeat', true, 'checks', checks));
+      END IF;
+    END IF;
     RETURN;
   END IF;
 
   -- What is held and what will close some of it, of one moment: a fill that closes is taken from both at once. Exits of one
   -- parent that can only reduce are alternatives, of which the largest counts.
   SELECT b.exchange, b.mode, p.direction, p.quantity, (
-    SELECT coalesce(sum(part.quantity), 0) FROM (
-      SELECT max(o.quantity - o.filled_quantity) AS quantity
-      FROM trading.orders o
-      WHERE o.bot_id = p_bot_id AND o.exchange = coalesce(p_exchange, b.exchange) AND o.symbol = p_symbol
-        AND o.position_side = p_position_side AND o.side = p_side AND o.status IN ('pending', 'submitted', 'partially_filled')
-        AND NOT (o.reduce_only AND p_reduce_only AND o.parent_id = p_parent_id)
-      GROUP BY CASE WHEN o.reduce_only THEN coalesce(o.parent_id, o.id) ELSE o.id END) part)
-  INTO v_exchange, v_mode, v_direction, v_held, v_exiting
+    SELECT sum(part.quantity) FROM (
+      SELECT max(exit.quantity) AS quantity FROM (
+        SELECT o.quantity - o.filled_quantity AS quantity,
+          CASE WHEN o.reduce_only THEN coalesce(o.parent_id, o.id) ELSE o.id END AS alternative
+        FROM trading.orders o
+        WHERE o.bot_id = p_bot_id AND o.exchange = coalesce(p_exchange, b.exchange) AND o.symbol = p_symbol
+          AND o.position_side = p_position_side AND o.side = p_side AND o.status IN ('pending', 'submitted', 'partially_filled')
+        UNION ALL
+        SELECT p_quantity, CASE WHEN p_reduce_only THEN coalesce(p_parent_id, p_id) ELSE p_id END) exit
+      GROUP BY exit.alternative) part)
+  INTO v_exchange, v_mode, v_direction, v_held, v_closing
   FROM fleet.bots b
   LEFT JOIN trading.positions p ON p.bot_id = b.bot_id AND p.exchange = coalesce(p_exchange, b.exchange) AND p.symbol = p_symbol
     AND p.position_side = p_position_side AND p.status = 'open'
   WHERE b.bot_id = p_bot_id;
   order_exchange := coalesce(p_exchange, v_exchange);
-  IF p_at IS NOT NULL AND v_mode <> 'backtest' THEN
+  IF p_at IS NOT NULL AND v_mode IS DISTINCT FROM 'backtest' THEN
     RAISE EXCEPTION 'now is given for bot ''%'', which is not in mode backtest: the database''s clock decides', p_bot_id
       USING ERRCODE = 'TB002';
   END IF;
 
-  v_reduces := coalesce((v_direction = 'long') = (p_side = 'sell') AND p_quantity + v_exiting <= v_held, false);
+  v_reduces := coalesce((v_direction = 'long') = (p_side = 'sell') AND v_closing <= v_held, false);
   IF v_reduces OR v_is_exit OR (p_position_side = 'long' AND p_side = 'sell') OR (p_position_side = 'short' AND p_side = 'buy') THEN
     v_checks := ARRAY[ROW('reduces', v_reduces, 'reduce', 'order', 'ledger', p_position_id,
       CASE WHEN v_reduces THEN NULL
         WHEN v_held IS NULL THEN 'nothing is held that it could reduce'
         WHEN (v_direction = 'long') <> (p_side = 'sell') THEN 'it would add to the position'
-        WHEN v_exiting > 0 THEN 'it would close more than is held, together with the exits on their way'
+        WHEN v_closing > p_quantity THEN 'it would close more than is held, together with the exits on their way'
         ELSE 'it would close more than is held' END,
-      NULL, NULL, v_held, p_quantity + v_exiting)::risk.check_result];
+      NULL, NULL, v_held, v_closing)::risk.check_result];
   ELSE
-    v_checks := risk.check_entry(p_bot_id, order_exchange, p_symbol, p_side, p_position_side, p_quantity, p_limit_price, p_stop_price,
-      p_reference_price, p_confidence, placed_at);
-    SELECT coalesce(bool_and(c.passed), false) INTO v_reduces FROM unnest(v_checks) c;
+    v_checks := risk.check_entry(p_bot_id, order_exchange, p_symbol, p_side, p_position_side, p_type, p_quantity, p_limit_price,
+      p_stop_price, p_reference_price, p_confidence, placed_at);
+    SELECT coalesce(bool_and(c.passed IS TRUE), false) INTO v_reduces FROM unnest(v_checks) c;
   END IF;
   checks := risk.checks_as_json(v_checks, false);
 
   IF NOT v_reduces THEN
     outcome := 'denied';
-    INSERT INTO audit.risk_events (bot_id, kind, actor, reason, subject_id, details, occurred_at)
-    VALUES (p_bot_id, 'order_denied', p_bot_id, (SELECT string_agg(c.code, ', ') FROM unnest(v_checks) c WHERE c.passed IS NOT TRUE), p_id,
-      jsonb_build_object('clientOrderId', p_client_order_id, 'exchange', order_exchange, 'symbol', p_symbol, 'side', p_side,
+    PERFORM risk.log_denial(p_bot_id, p_id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id, 'exchange', order_exchange, 'symbol', p_symbol, 'side', p_side,
         'positionSide', p_position_side, 'type', p_type, 'quantity', p_quantity::text, 'limitPrice', p_limit_price::text,
-        'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', checks),
-      placed_at);
+        'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', checks));
     RETURN;
   END IF;
   INSERT INTO trading.orders (bot_id, id, parent_id, position_id, decision_id, client_order_id, exchange, symbol, side, position_side,
@@ -775,7 +825,6 @@ BEGIN
     PERFORM risk.log_kill_switch_action(event_id, p_by, 'activated_again', NULL, p_reason);
     UPDATE risk.kill_switch_events e SET status = 'active' WHERE e.id = activate_kill_switch.event_id AND e.status <> 'active';
   END IF;
-  PERFORM risk.notify('*');
 END $$;
 --> statement-breakpoint
 
@@ -817,6 +866,8 @@ BEGIN
     RETURN QUERY SELECT '*'::text FROM risk.kill_switch WHERE event_id = p_event_id;
     RETURN;
   END IF;
+  -- After a lock of this strength, a registration whose snapshot is older than the switch fails instead of reading the row of before.
+  UPDATE risk.kill_switch SET updated_at = updated_at;
   UPDATE risk.gates SET kill_switch_event_id = p_event_id, version = version + 1
   WHERE bot_id IN (
     SELECT g.bot_id FROM risk.gates g WHERE g.kill_switch_event_id IS DISTINCT FROM p_event_id ORDER BY g.bot_id

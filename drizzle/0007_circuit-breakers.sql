@@ -52,7 +52,7 @@ $$;
 CREATE FUNCTION risk.unrealised_pnl(p_bot_id text, p_base text, p_at timestamptz, p_max_age interval) RETURNS numeric
 LANGUAGE sql STABLE AS $$
   WITH held AS (
-    SELECT p.*, coalesce(CASE WHEN p.marked_at > p_at - p_max_age THEN p.mark_price END,
+    SELECT p.*, coalesce(CASE WHEN p.marked_at >= p_at - p_max_age THEN p.mark_price END,
       risk.price_of(p.exchange, p.symbol, p_at, p_max_age)) AS price
     FROM trading.positions p WHERE p.bot_id = p_bot_id AND p.status = 'open'),
   valued AS (
@@ -125,8 +125,8 @@ BEGIN
   v_last.observed_at := p_at;
   v_last.equity := p_equity;
   v_last.flows := v_flows + CASE WHEN v_new_day THEN 0 ELSE v_last.flows END;
-  -- Without capital nothing is gained or lost, and the drawdown stays what it was.
-  IF v_capital > 0 THEN
+  -- Without capital nothing is gained or lost. Where nothing was, the drawdown stays what it was.
+  IF v_capital > 0 AND v_rest <> v_capital THEN
     v_last.growth := greatest(trading.divide(v_last.growth * greatest(v_rest, v_capital / 1000000), v_capital), v_smallest);
     IF v_last.growth > v_last.peak_growth THEN
       v_last.peak_growth := v_last.growth;
@@ -181,7 +181,7 @@ BEGIN
   UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
   IF NOT FOUND THEN RETURN; END IF;
   v_now := risk.clock(p_now);
-  FOR t IN SELECT * FROM jsonb_to_recordset(p_trips) AS t (
+  FOR t IN SELECT * FROM jsonb_to_recordset(p_trips) AS trip (
     id uuid, rule text, trigger text, exchange text, symbol text, side text, severity text, reason text, threshold numeric,
     actual numeric, tripped_by text, tripped_at timestamptz, cooldown_ms bigint, trips_in_row integer, context jsonb,
     guarded boolean, seen_trip_id uuid, seen_ended_count bigint)
@@ -210,8 +210,8 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
--- The same of the whole fleet. There is no gate of the fleet; evaluators come one by one at the settings that they read, and the
--- insert asks once more, as a human may end a trip between.
+-- The same of the whole fleet. There is no gate of the fleet: evaluators come one by one at its settings, which they have read
+-- their rules from, and whoever ends a trip changes its row, which is locked here.
 CREATE FUNCTION risk.trip_global_circuit_breakers(p_trips jsonb, p_now timestamptz) RETURNS SETOF risk.global_circuit_breakers
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -223,7 +223,7 @@ DECLARE
 BEGIN
   PERFORM FROM risk.global_settings WHERE version = (SELECT max(version) FROM risk.global_settings) FOR NO KEY UPDATE;
   v_now := risk.clock(p_now);
-  FOR t IN SELECT * FROM jsonb_to_recordset(p_trips) AS t (
+  FOR t IN SELECT * FROM jsonb_to_recordset(p_trips) AS trip (
     id uuid, rule text, trigger text, exchange text, symbol text, side text, severity text, reason text, threshold numeric,
     actual numeric, tripped_by text, tripped_at timestamptz, cooldown_ms bigint, trips_in_row integer, context jsonb,
     guarded boolean, seen_trip_id uuid, seen_ended_count bigint)

@@ -1,5 +1,6 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { EngineKind } from './engine.ts'
+import type { Listener, Subscription } from './listen.ts'
 import type { PoolFigures } from './pool.ts'
 
 /**
@@ -13,7 +14,20 @@ export type Connection = Database & {
   readonly engine: EngineKind
   /** Connections open, idle, waited for, and how many there may be. */
   readonly pool: PoolFigures
-  /** Waits up to five seconds for running statements, then closes every connection. Safe to repeat. */
+  /**
+   * Tells `on` of each notification that is sent on a channel from now on, also after the connection was lost and made anew.
+   *
+   * All subscriptions of a handle share one connection of their own, past any pooler. What is sent while it is down is not
+   * told: read anew whenever `ready` is called. Returns once the first attempt is over: `ready` was called if it succeeded;
+   * otherwise attempts go on, at most five seconds apart, until the subscription or the handle is closed. Until then it
+   * keeps the process alive, save on the embedded engine. `on` must not throw: that ends the process, as in any handler.
+   *
+   * @throws `invalid_input` if the channel is not lower-case letters, digits and underscores, at most 63 of them.
+   * @throws `config` if there is only a pooled URL.
+   * @throws `connection` if the handle is closed.
+   */
+  listen(channel: string, on: Listener): Promise<Subscription>
+  /** Waits up to five seconds for running statements, then closes every connection and subscription. Safe to repeat. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -26,4 +26,17 @@ export interface Link {
   close(): Promise<void>
 }
 
+/** What a listening connection tells without being asked. */
+export interface ListeningEvents {
+  notified(channel: string, payload: string): void
+  /** The connection is gone. May be told more than once. */
+  lost(): void
+}
+
+/** A connection of its own that hears what is sent on the channels it was told to LISTEN on. */
+export interface ListeningLink extends Pick<Link, 'broken' | 'runScript' | 'close'> {
+  /** Cuts it without a goodbye, so that nothing of it is left in this process. */
+  abandon(): void
+}
+
 export type EngineKind = 'postgres' | 'pg' | 'pglite'

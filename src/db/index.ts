@@ -4,6 +4,7 @@ export type { Connection, Database, Logger, StatementLog } from './database.ts'
 export { type Amount, Decimal } from './decimal.ts'
 export { DataError, ERROR_CODES, type ErrorCode, isDataError } from './errors.ts'
 export { type CheckHealthOptions, checkHealth, type Health } from './health.ts'
+export type { Listener, Subscription } from './listen.ts'
 export {
   getMigrationStatus,
   type MigrateOptions,

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import postgres from 'postgres'
@@ -28,6 +29,22 @@ export interface PostgresLinkOptions {
   /** Settings of the session, sent when connecting. A pooler refuses all but a few. */
   readonly session: Readonly<Record<string, string>>
   readonly onNotice: (message: string) => void
+  /** Only for a connection that listens. */
+  readonly listening?: ListeningOptions
+}
+
+interface ListeningOptions {
+  readonly onNotification: (channel: string, payload: string) => void
+  readonly onClose: () => void
+  /** Makes the socket, so that whoever has it can cut it. */
+  readonly dial: (addresses: Addresses) => Promise<Socket>
+}
+
+/** Where a URL leads to: hosts and ports in pairs, or a socket of the file system. */
+export interface Addresses {
+  readonly host: readonly string[]
+  readonly port: readonly number[]
+  readonly path: string | false
 }
 
 /**
@@ -40,6 +57,9 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
   let broken = false
   let busy = false
   let connected = false
+  const { listening } = options
+  // Left out of the published types.
+  const unpublished = listening ? { onnotify: listening.onNotification, socket: listening.dial } : {}
   const client = postgres(options.url, {
     max: 1,
     prepare: !options.pooled,
@@ -51,11 +71,13 @@ export function openPostgresLink(options: PostgresLinkOptions): Link {
     onnotice: (notice) => options.onNotice(notice.message ?? ''),
     onclose: () => {
       broken = true
+      listening?.onClose()
     },
     // The server tells its settings once it has let us in.
     onparameter: () => {
       connected = true
     },
+    ...unpublished,
   })
   // In place: the connection has taken a reference already. Parameters are text before they come here.
   replaceAll(client.options.parsers, PARSERS)

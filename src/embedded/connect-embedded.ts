@@ -5,6 +5,7 @@ import { DataError } from '../db/errors.ts'
 import { assertSchemaFits, migrateConnection } from '../db/migrate.ts'
 import { explainingFileErrors, prepareDirectory } from './directory.ts'
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
+import { openPgliteListener } from './listen-pglite.ts'
 import { type EmbeddedEngine, startEngine } from './pglite-engine.ts'
 
 export interface ConnectEmbeddedOptions {
@@ -71,6 +72,11 @@ export function connectToEngine(engine: EmbeddedEngine, options: EngineHandleOpt
   return assembleConnection({
     engine: 'pglite',
     openLink: engine.openLink,
+    listening: {
+      open: (events, pool) => openPgliteListener(engine.onNotification, pool, events),
+      heartbeatMs: 0,
+      connectMs: poolWaitMs,
+    },
     settings: {
       poolSize: 1,
       poolWaitMs,

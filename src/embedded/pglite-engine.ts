@@ -8,6 +8,8 @@ import { pgliteLinks } from './link-pglite.ts'
 export interface EmbeddedEngine {
   /** Opens a connection; the engine has one session, so there can be one at a time. */
   readonly openLink: () => Link
+  /** Calls `handle` for whatever is sent on a channel that its session listens on; returns what ends that. */
+  readonly onNotification: PGlite['onNotification']
   /** All its data, from which another engine can be started. */
   dump(): Promise<Blob>
   close(): Promise<void>
@@ -36,6 +38,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Embedded
   await pglite.exec("set timezone to 'UTC'")
   return {
     openLink: pgliteLinks({ pglite, serialize: protocol.serialize, onNotice }),
+    onNotification: (handle) => pglite.onNotification(handle),
     dump: () => pglite.dumpDataDir('none'),
     close: () => pglite.close(),
   }

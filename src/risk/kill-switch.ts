@@ -71,6 +71,8 @@ export async function activateKillSwitch(
   const [activated] = await insist(db, deadline, () => activateStatement.run(db, values))
   if (!activated) throw new DataError('unexpected', 'activateKillSwitch: no answer')
   await haltGates(db, activated.eventId, deadline)
+  // By itself: a stop does not fail because nobody could be told of it. Who watches reads it by and by.
+  await tellStatement.run(db, {})
   const { codeHash, ...event } = await one(
     'getKillSwitchEvent',
     `kill switch event '${activated.eventId}'`,
@@ -79,6 +81,11 @@ export async function activateKillSwitch(
   const isKnown = codeHash === hashOf(event.id, code)
   return { event, isNew: activated.isNew, confirmationCode: isKnown ? code : null }
 }
+
+const tellStatement: PreparedStatement<null, never> = sqlStatement('activateKillSwitch.tell', () => ({
+  query: sql`select risk.notify('*')`,
+  fields: () => null,
+}))
 
 type ActivationSlot = 'id' | 'source' | 'severity' | 'reason' | 'activatedBy' | 'codeHash'
 

@@ -111,8 +111,9 @@ const placeStatement: PreparedStatement<Answer, Slot> = sqlStatement('placeOrder
  * already on their way; exits of one `parentId` that are all `reduceOnly` are alternatives, and the largest counts. An order that says that it is an exit
  * (`reduceOnly`, or its purpose) and would do more is refused even when entries are open. Everything else is an entry.
  *
- * Orders of one bot are let through one by one. Safe to repeat with the same `clientOrderId`: the stored order comes back and nothing is
- * asked anew; a refused one is asked anew. A refusal is a result and no error. It is written down, as `listRiskEvents` shows.
+ * Orders of one bot are let through one by one. Safe to repeat with the same `clientOrderId`: the stored order comes back, whatever its status; an entry that is
+ * still `pending` only if nothing but a limit has closed entries meanwhile, so that a bot that starts again after a stop does not send it. Refused then, it stays
+ * `pending`: cancel it. An order that was refused before is asked anew. A refusal is a result and no error. It is written down, as `listRiskEvents` shows.
  *
  * @throws `conflict` naming the fields if an order of this `clientOrderId` is stored with other content.
  * @throws `not_found` if the bot is not registered.

@@ -7,9 +7,7 @@ import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { getBot, toBotId } from '../fleet/bots.ts'
 import { POSITION_SIDES, type PositionSide, SIDES, type Side } from '../trading/position-math.ts'
 import { type Block, blocksOf, readChecks } from './checks.ts'
-
-export const TRADING_STATES = ['active', 'reducing', 'halted'] as const
-export type TradingState = (typeof TRADING_STATES)[number]
+import { TRADING_STATES, type TradingState } from './schema/values.ts'
 
 /** What a bot may do, and why. */
 export interface TradingStatus {

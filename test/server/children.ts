@@ -7,7 +7,7 @@ export interface Uncaught {
   readonly uncaught: readonly string[]
 }
 
-/** A program of this folder in a process of its own, which is killed at the end of the test. */
+/** A program of this folder in a process of its own, which is killed at the end of the test, or when `atEnd` says. */
 export class Child<Job, Message> {
   readonly #process: ChildProcess
   readonly #messages: Message[] = []
@@ -16,7 +16,7 @@ export class Child<Job, Message> {
   #wake: (() => void) | undefined
   #over = false
 
-  constructor(program: string, job: Job) {
+  constructor(program: string, job: Job, atEnd: (end: () => Promise<void>) => void = onTestFinished) {
     this.#process = fork(fileURLToPath(new URL(program, import.meta.url)), [], {
       execArgv: ['--import', 'tsx'],
       serialization: 'advanced',
@@ -37,7 +37,7 @@ export class Child<Job, Message> {
       })
     })
     this.send(job)
-    onTestFinished(async () => {
+    atEnd(async () => {
       this.#process.kill('SIGKILL')
       await this.#ended
     })

@@ -91,7 +91,7 @@ export const globalCircuitBreakers = risk.table('global_circuit_breakers', break
   index('global_circuit_breakers_blocking_idx')
     .on(orNone(one.symbol), orNever(one.expiresAt))
     .where(active(one.status)),
-  // Serves listCircuitBreakers, and evaluateCircuitBreakers, which asks for the last trip of a rule.
+  // Serves evaluateCircuitBreakers, which asks for the last trips of a rule.
   index('global_circuit_breakers_rule_idx').on(one.rule, one.trippedAt.desc().nullsFirst()),
   ...breakerChecks('global_circuit_breakers', one),
 ])
@@ -111,8 +111,14 @@ export const circuitBreakers = risk.table(
     index('circuit_breakers_blocking_idx')
       .on(one.botId, orNone(one.symbol), orNever(one.expiresAt))
       .where(active(one.status)),
-    // Serves listCircuitBreakers, and evaluateCircuitBreakers, which asks for the last trip of a rule.
+    // Serves evaluateCircuitBreakers, which asks for the last trips of a rule.
     index('circuit_breakers_rule_idx').on(one.botId, one.rule, one.trippedAt.desc().nullsFirst()),
+    // Serves getRiskSummary: the last trip of a bot.
+    index('circuit_breakers_tripped_at_idx').on(
+      one.botId,
+      one.trippedAt.desc().nullsFirst(),
+      one.id.desc().nullsFirst(),
+    ),
     ...breakerChecks('circuit_breakers', one),
   ],
 )

@@ -42,7 +42,7 @@ export const drawdowns = risk.table(
     observedAt: instant('observed_at').notNull(),
     /** In the bot's base currency. Negative when in debt. */
     equity: quotient('equity').notNull(),
-    /** Deposits less withdrawals since the observation before, in base currency. */
+    /** Deposits less withdrawals that were counted on this day so far, in base currency, whenever they happened. */
     flows: quotient('flows').notNull(),
     growth: quotient('growth').notNull(),
     peakGrowth: quotient('peak_growth').notNull(),

@@ -4,9 +4,8 @@ import { BOT_MODES, BOT_STATUSES } from '../../fleet/schema.ts'
 import { orderChecksSchema } from '../../trading/schema/orders.ts'
 import { KILL_SWITCH_STATUSES } from './gates.ts'
 import { symbolListSchema, VALUE_AT_RISK_METHODS } from './measures.ts'
-import { risk } from './values.ts'
+import { risk, TRADING_STATES } from './values.ts'
 
-export const TRADING_STATES = ['active', 'reducing', 'halted'] as const
 export const SWITCH_STATUSES = ['off', ...KILL_SWITCH_STATUSES] as const
 
 /** The risk of every bot as of now. Amounts are in the bot's base currency. */

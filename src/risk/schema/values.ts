@@ -8,6 +8,10 @@ export const risk = pgSchema('risk')
 export const SEVERITIES = ['info', 'warning', 'critical', 'emergency'] as const
 export type Severity = (typeof SEVERITIES)[number]
 
+/** What a bot may do: everything, only reduce, or only reduce until somebody ends it. */
+export const TRADING_STATES = ['active', 'reducing', 'halted'] as const
+export type TradingState = (typeof TRADING_STATES)[number]
+
 /** Any document, with amounts as decimal text. */
 export const contextSchema = z.record(z.string(), z.json())
 export type Context = z.output<typeof contextSchema>
