@@ -1,11 +1,35 @@
 -- Every table, constraint, index, trigger, function and view, as the migrations make them.
 -- Written by scripts/schema-dump.ts; a test compares it.
 
+CREATE SCHEMA audit;
+
 CREATE SCHEMA fleet;
 
 CREATE SCHEMA market;
 
 CREATE SCHEMA trading;
+
+CREATE SCHEMA risk;
+
+CREATE TABLE audit.risk_events (
+  bot_id text NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  kind text NOT NULL,
+  actor text NOT NULL,
+  reason text,
+  subject_id uuid,
+  details jsonb NOT NULL,
+  occurred_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT risk_events_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT risk_events_actor_check CHECK ((btrim(actor) <> ''::text)),
+  CONSTRAINT risk_events_bot_id_check CHECK ((btrim(bot_id) <> ''::text)),
+  CONSTRAINT risk_events_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT risk_events_kind_check CHECK ((kind = ANY (ARRAY['settings_changed'::text, 'kill_switch_changed'::text, 'circuit_breaker_changed'::text, 'lock_changed'::text, 'stop_order_changed'::text, 'alert_changed'::text, 'bot_status_changed'::text, 'order_denied'::text])))
+);
+
+CREATE INDEX risk_events_occurred_at_idx ON audit.risk_events USING btree (bot_id, occurred_at DESC, id DESC);
+CREATE TRIGGER risk_events_append_only BEFORE DELETE OR UPDATE ON audit.risk_events FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('audit.risk_events');
+CREATE TRIGGER risk_events_no_truncate BEFORE TRUNCATE ON audit.risk_events FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.risk_events');
 
 CREATE TABLE fleet.bot_configurations (
   bot_id text NOT NULL,
@@ -67,6 +91,8 @@ CREATE TABLE fleet.bots (
   CONSTRAINT bots_time_zone_check CHECK ((time_zone ~ '^[A-Za-z][A-Za-z0-9_+/-]*$'::text))
 );
 
+CREATE TRIGGER bots_open_gate AFTER INSERT ON fleet.bots FOR EACH ROW EXECUTE FUNCTION risk.open_gate();
+CREATE TRIGGER bots_status_changed AFTER UPDATE OF status ON fleet.bots FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION risk.log_bot_status();
 CREATE TRIGGER bots_updated_at BEFORE UPDATE ON fleet.bots FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
 
 CREATE TABLE fleet.notes (
@@ -381,6 +407,556 @@ CREATE TRIGGER series_no_removal BEFORE DELETE ON market.series FOR EACH ROW EXE
 CREATE TRIGGER series_no_truncate BEFORE TRUNCATE ON market.series FOR EACH STATEMENT EXECUTE FUNCTION market.refuse_removal('market.series');
 CREATE TRIGGER series_times BEFORE UPDATE ON market.series FOR EACH ROW EXECUTE FUNCTION market.set_series_times();
 
+CREATE TABLE risk.alerts (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  severity text NOT NULL,
+  status text DEFAULT 'open'::text NOT NULL,
+  symbol text,
+  title text NOT NULL,
+  message text NOT NULL,
+  recommendation text,
+  threshold numeric,
+  actual numeric,
+  context jsonb DEFAULT '{}'::jsonb NOT NULL,
+  dedupe_key text,
+  raised_by text NOT NULL,
+  raised_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  acknowledged_by text,
+  acknowledged_at timestamp(3) with time zone,
+  resolved_by text,
+  resolved_at timestamp(3) with time zone,
+  resolution_reason text,
+  CONSTRAINT alerts_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT alerts_actual_check CHECK (((actual > '-Infinity'::numeric) AND (actual < 'Infinity'::numeric))),
+  CONSTRAINT alerts_bot_id_check CHECK ((btrim(bot_id) <> ''::text)),
+  CONSTRAINT alerts_context_check CHECK ((jsonb_typeof(context) = 'object'::text)),
+  CONSTRAINT alerts_kind_check CHECK ((kind = ANY (ARRAY['exposure_limit'::text, 'correlation_breach'::text, 'value_at_risk_exceeded'::text, 'drawdown_warning'::text, 'concentration_risk'::text, 'liquidity_risk'::text, 'volatility_spike'::text, 'circuit_breaker'::text, 'kill_switch'::text, 'stale_data'::text, 'other'::text]))),
+  CONSTRAINT alerts_message_check CHECK ((btrim(message) <> ''::text)),
+  CONSTRAINT alerts_raised_by_check CHECK ((btrim(raised_by) <> ''::text)),
+  CONSTRAINT alerts_resolved_at_check CHECK (((status = 'resolved'::text) = ((resolved_at IS NOT NULL) AND (resolved_by IS NOT NULL)))),
+  CONSTRAINT alerts_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text, 'emergency'::text]))),
+  CONSTRAINT alerts_status_check CHECK ((status = ANY (ARRAY['open'::text, 'acknowledged'::text, 'resolved'::text]))),
+  CONSTRAINT alerts_threshold_check CHECK (((threshold > '-Infinity'::numeric) AND (threshold < 'Infinity'::numeric))),
+  CONSTRAINT alerts_title_check CHECK ((btrim(title) <> ''::text))
+);
+
+CREATE INDEX alerts_open_idx ON risk.alerts USING btree (bot_id, raised_at DESC, id DESC) WHERE (status <> 'resolved'::text);
+CREATE INDEX alerts_raised_at_idx ON risk.alerts USING btree (bot_id, raised_at DESC, id DESC);
+CREATE UNIQUE INDEX alerts_dedupe_key_key ON risk.alerts USING btree (bot_id, dedupe_key) WHERE ((status <> 'resolved'::text) AND (dedupe_key IS NOT NULL));
+CREATE TRIGGER alerts_guard BEFORE UPDATE ON risk.alerts FOR EACH ROW EXECUTE FUNCTION risk.guard_alert();
+CREATE TRIGGER alerts_logged AFTER INSERT OR UPDATE ON risk.alerts FOR EACH ROW EXECUTE FUNCTION risk.log_change('alert_changed', 'resolved_by acknowledged_by raised_by', 'resolution_reason title', '');
+CREATE TRIGGER alerts_no_delete BEFORE DELETE ON risk.alerts FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.alerts');
+CREATE TRIGGER alerts_no_truncate BEFORE TRUNCATE ON risk.alerts FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.alerts');
+
+CREATE TABLE risk.circuit_breakers (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  rule text NOT NULL,
+  trigger text NOT NULL,
+  exchange text,
+  symbol text,
+  side text,
+  severity text NOT NULL,
+  reason text NOT NULL,
+  threshold numeric,
+  actual numeric,
+  tripped_by text NOT NULL,
+  tripped_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  cooldown_ms bigint,
+  expires_at timestamp(3) with time zone GENERATED ALWAYS AS ((((tripped_at AT TIME ZONE 'UTC'::text) + ((cooldown_ms)::double precision * '00:00:00.001'::interval)) AT TIME ZONE 'UTC'::text)) STORED,
+  status text DEFAULT 'active'::text NOT NULL,
+  trips_in_row integer DEFAULT 1 NOT NULL,
+  context jsonb DEFAULT '{}'::jsonb NOT NULL,
+  changed_by text,
+  change_reason text,
+  resolved_at timestamp(3) with time zone,
+  resolved_by text,
+  resolution_reason text,
+  CONSTRAINT circuit_breakers_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT circuit_breakers_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT circuit_breakers_actual_check CHECK (((actual > '-Infinity'::numeric) AND (actual < 'Infinity'::numeric))),
+  CONSTRAINT circuit_breakers_context_check CHECK ((jsonb_typeof(context) = 'object'::text)),
+  CONSTRAINT circuit_breakers_cooldown_ms_check CHECK (((cooldown_ms >= 0) AND (cooldown_ms <= '3155760000000'::bigint))),
+  CONSTRAINT circuit_breakers_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT circuit_breakers_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT circuit_breakers_resolved_at_check CHECK (((status = ANY (ARRAY['resolved'::text, 'overridden'::text])) = ((resolved_at IS NOT NULL) AND (resolved_by IS NOT NULL) AND (resolution_reason IS NOT NULL)))),
+  CONSTRAINT circuit_breakers_rule_check CHECK ((btrim(rule) <> ''::text)),
+  CONSTRAINT circuit_breakers_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text, 'emergency'::text]))),
+  CONSTRAINT circuit_breakers_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+  CONSTRAINT circuit_breakers_status_check CHECK ((status = ANY (ARRAY['active'::text, 'resolved'::text, 'overridden'::text, 'expired'::text]))),
+  CONSTRAINT circuit_breakers_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT circuit_breakers_threshold_check CHECK (((threshold > '-Infinity'::numeric) AND (threshold < 'Infinity'::numeric))),
+  CONSTRAINT circuit_breakers_trigger_check CHECK ((trigger = ANY (ARRAY['max_daily_loss'::text, 'max_weekly_loss'::text, 'max_drawdown'::text, 'rapid_loss'::text, 'consecutive_losses'::text, 'stop_loss_cluster'::text, 'low_profit'::text, 'cooldown'::text, 'order_errors'::text, 'stale_heartbeat'::text, 'stale_market_data'::text, 'position_limit'::text, 'exchange_error'::text, 'network_issue'::text, 'manual'::text]))),
+  CONSTRAINT circuit_breakers_tripped_by_check CHECK ((btrim(tripped_by) <> ''::text)),
+  CONSTRAINT circuit_breakers_trips_in_row_check CHECK ((trips_in_row > 0))
+);
+
+CREATE INDEX circuit_breakers_blocking_idx ON risk.circuit_breakers USING btree (bot_id, COALESCE(symbol, ''::text), COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (status = 'active'::text);
+CREATE INDEX circuit_breakers_rule_idx ON risk.circuit_breakers USING btree (bot_id, rule, tripped_at DESC);
+CREATE INDEX circuit_breakers_tripped_at_idx ON risk.circuit_breakers USING btree (bot_id, tripped_at DESC, id DESC);
+CREATE UNIQUE INDEX circuit_breakers_active_key ON risk.circuit_breakers USING btree (bot_id, rule, COALESCE(exchange, ''::text), COALESCE(symbol, ''::text), COALESCE(side, ''::text)) WHERE (status = 'active'::text);
+CREATE TRIGGER circuit_breakers_guard BEFORE UPDATE ON risk.circuit_breakers FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('risk.circuit_breakers', 'status', 'cooldown_ms', 'expires_at', 'changed_by', 'change_reason', 'resolved_at', 'resolved_by', 'resolution_reason');
+CREATE TRIGGER circuit_breakers_logged AFTER INSERT OR UPDATE ON risk.circuit_breakers FOR EACH ROW EXECUTE FUNCTION risk.log_change('circuit_breaker_changed', 'resolved_by changed_by tripped_by', 'resolution_reason change_reason reason', '');
+CREATE TRIGGER circuit_breakers_no_delete BEFORE DELETE ON risk.circuit_breakers FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.circuit_breakers');
+CREATE TRIGGER circuit_breakers_no_truncate BEFORE TRUNCATE ON risk.circuit_breakers FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.circuit_breakers');
+
+CREATE TABLE risk.correlation_matrices (
+  id uuid NOT NULL,
+  exchange text NOT NULL,
+  symbols jsonb NOT NULL,
+  timeframe text NOT NULL,
+  from_time timestamp(3) with time zone NOT NULL,
+  until_time timestamp(3) with time zone NOT NULL,
+  correlations jsonb NOT NULL,
+  calculated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT correlation_matrices_pkey PRIMARY KEY (id),
+  CONSTRAINT correlation_matrices_correlations_check CHECK ((jsonb_typeof(correlations) = 'array'::text)),
+  CONSTRAINT correlation_matrices_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT correlation_matrices_symbols_check CHECK ((jsonb_typeof(symbols) = 'array'::text))
+);
+
+CREATE INDEX correlation_matrices_calculated_at_idx ON risk.correlation_matrices USING btree (exchange, calculated_at DESC, id DESC);
+
+CREATE TABLE risk.drawdowns (
+  bot_id text NOT NULL,
+  day date NOT NULL,
+  observed_at timestamp(3) with time zone NOT NULL,
+  equity numeric NOT NULL,
+  flows numeric NOT NULL,
+  growth numeric NOT NULL,
+  peak_growth numeric NOT NULL,
+  peak_at timestamp(3) with time zone NOT NULL,
+  drawdown_fraction numeric NOT NULL,
+  day_max_drawdown_fraction numeric NOT NULL,
+  max_drawdown_fraction numeric NOT NULL,
+  max_drawdown_at timestamp(3) with time zone NOT NULL,
+  watched_peak_growth numeric NOT NULL,
+  watched_since timestamp(3) with time zone NOT NULL,
+  watched_drawdown_fraction numeric NOT NULL,
+  CONSTRAINT drawdowns_pkey PRIMARY KEY (bot_id, day),
+  CONSTRAINT drawdowns_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT drawdowns_drawdown_fraction_check CHECK (((drawdown_fraction >= (0)::numeric) AND (drawdown_fraction < 'Infinity'::numeric))),
+  CONSTRAINT drawdowns_equity_check CHECK (((equity > '-Infinity'::numeric) AND (equity < 'Infinity'::numeric))),
+  CONSTRAINT drawdowns_flows_check CHECK (((flows > '-Infinity'::numeric) AND (flows < 'Infinity'::numeric))),
+  CONSTRAINT drawdowns_growth_check CHECK (((growth > '-Infinity'::numeric) AND (growth < 'Infinity'::numeric))),
+  CONSTRAINT drawdowns_peak_growth_check CHECK (((peak_growth > (0)::numeric) AND (peak_growth < 'Infinity'::numeric))),
+  CONSTRAINT drawdowns_watched_drawdown_fraction_check CHECK (((watched_drawdown_fraction >= (0)::numeric) AND (watched_drawdown_fraction < 'Infinity'::numeric)))
+);
+
+CREATE TABLE risk.gates (
+  bot_id text NOT NULL,
+  kill_switch_event_id uuid,
+  version bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT gates_pkey PRIMARY KEY (bot_id),
+  CONSTRAINT gates_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id) ON DELETE CASCADE
+);
+
+CREATE TABLE risk.global_circuit_breakers (
+  id uuid NOT NULL,
+  rule text NOT NULL,
+  trigger text NOT NULL,
+  exchange text,
+  symbol text,
+  side text,
+  severity text NOT NULL,
+  reason text NOT NULL,
+  threshold numeric,
+  actual numeric,
+  tripped_by text NOT NULL,
+  tripped_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  cooldown_ms bigint,
+  expires_at timestamp(3) with time zone GENERATED ALWAYS AS ((((tripped_at AT TIME ZONE 'UTC'::text) + ((cooldown_ms)::double precision * '00:00:00.001'::interval)) AT TIME ZONE 'UTC'::text)) STORED,
+  status text DEFAULT 'active'::text NOT NULL,
+  trips_in_row integer DEFAULT 1 NOT NULL,
+  context jsonb DEFAULT '{}'::jsonb NOT NULL,
+  changed_by text,
+  change_reason text,
+  resolved_at timestamp(3) with time zone,
+  resolved_by text,
+  resolution_reason text,
+  CONSTRAINT global_circuit_breakers_pkey PRIMARY KEY (id),
+  CONSTRAINT global_circuit_breakers_actual_check CHECK (((actual > '-Infinity'::numeric) AND (actual < 'Infinity'::numeric))),
+  CONSTRAINT global_circuit_breakers_context_check CHECK ((jsonb_typeof(context) = 'object'::text)),
+  CONSTRAINT global_circuit_breakers_cooldown_ms_check CHECK (((cooldown_ms >= 0) AND (cooldown_ms <= '3155760000000'::bigint))),
+  CONSTRAINT global_circuit_breakers_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT global_circuit_breakers_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT global_circuit_breakers_resolved_at_check CHECK (((status = ANY (ARRAY['resolved'::text, 'overridden'::text])) = ((resolved_at IS NOT NULL) AND (resolved_by IS NOT NULL) AND (resolution_reason IS NOT NULL)))),
+  CONSTRAINT global_circuit_breakers_rule_check CHECK ((btrim(rule) <> ''::text)),
+  CONSTRAINT global_circuit_breakers_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text, 'emergency'::text]))),
+  CONSTRAINT global_circuit_breakers_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+  CONSTRAINT global_circuit_breakers_status_check CHECK ((status = ANY (ARRAY['active'::text, 'resolved'::text, 'overridden'::text, 'expired'::text]))),
+  CONSTRAINT global_circuit_breakers_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT global_circuit_breakers_threshold_check CHECK (((threshold > '-Infinity'::numeric) AND (threshold < 'Infinity'::numeric))),
+  CONSTRAINT global_circuit_breakers_trigger_check CHECK ((trigger = ANY (ARRAY['max_daily_loss'::text, 'max_weekly_loss'::text, 'max_drawdown'::text, 'rapid_loss'::text, 'consecutive_losses'::text, 'stop_loss_cluster'::text, 'low_profit'::text, 'cooldown'::text, 'order_errors'::text, 'stale_heartbeat'::text, 'stale_market_data'::text, 'position_limit'::text, 'exchange_error'::text, 'network_issue'::text, 'manual'::text]))),
+  CONSTRAINT global_circuit_breakers_tripped_by_check CHECK ((btrim(tripped_by) <> ''::text)),
+  CONSTRAINT global_circuit_breakers_trips_in_row_check CHECK ((trips_in_row > 0))
+);
+
+CREATE INDEX global_circuit_breakers_blocking_idx ON risk.global_circuit_breakers USING btree (COALESCE(symbol, ''::text), COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (status = 'active'::text);
+CREATE INDEX global_circuit_breakers_rule_idx ON risk.global_circuit_breakers USING btree (rule, tripped_at DESC);
+CREATE UNIQUE INDEX global_circuit_breakers_active_key ON risk.global_circuit_breakers USING btree (rule, COALESCE(exchange, ''::text), COALESCE(symbol, ''::text), COALESCE(side, ''::text)) WHERE (status = 'active'::text);
+CREATE TRIGGER global_circuit_breakers_guard BEFORE UPDATE ON risk.global_circuit_breakers FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('risk.global_circuit_breakers', 'status', 'cooldown_ms', 'expires_at', 'changed_by', 'change_reason', 'resolved_at', 'resolved_by', 'resolution_reason');
+CREATE TRIGGER global_circuit_breakers_logged AFTER INSERT OR UPDATE ON risk.global_circuit_breakers FOR EACH ROW EXECUTE FUNCTION risk.log_change('circuit_breaker_changed', 'resolved_by changed_by tripped_by', 'resolution_reason change_reason reason', '');
+CREATE TRIGGER global_circuit_breakers_no_delete BEFORE DELETE ON risk.global_circuit_breakers FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.global_circuit_breakers');
+CREATE TRIGGER global_circuit_breakers_no_truncate BEFORE TRUNCATE ON risk.global_circuit_breakers FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.global_circuit_breakers');
+
+CREATE TABLE risk.global_locks (
+  id uuid NOT NULL,
+  exchange text,
+  symbol text,
+  side text,
+  reason text NOT NULL,
+  locked_by text NOT NULL,
+  locked_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp(3) with time zone,
+  unlocked_at timestamp(3) with time zone,
+  unlocked_by text,
+  unlock_reason text,
+  CONSTRAINT global_locks_pkey PRIMARY KEY (id),
+  CONSTRAINT global_locks_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT global_locks_locked_by_check CHECK ((btrim(locked_by) <> ''::text)),
+  CONSTRAINT global_locks_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT global_locks_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+  CONSTRAINT global_locks_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT global_locks_unlocked_at_check CHECK ((((unlocked_at IS NULL) = (unlocked_by IS NULL)) AND ((unlocked_at IS NULL) = (unlock_reason IS NULL))))
+);
+
+CREATE INDEX global_locks_blocking_idx ON risk.global_locks USING btree (COALESCE(symbol, ''::text), COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (unlocked_at IS NULL);
+CREATE TRIGGER global_locks_guard BEFORE UPDATE ON risk.global_locks FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('risk.global_locks', 'expires_at', 'unlocked_at', 'unlocked_by', 'unlock_reason');
+CREATE TRIGGER global_locks_logged AFTER INSERT OR UPDATE ON risk.global_locks FOR EACH ROW EXECUTE FUNCTION risk.log_change('lock_changed', 'unlocked_by locked_by', 'unlock_reason reason', '');
+CREATE TRIGGER global_locks_no_delete BEFORE DELETE ON risk.global_locks FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.global_locks');
+CREATE TRIGGER global_locks_no_truncate BEFORE TRUNCATE ON risk.global_locks FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.global_locks');
+
+CREATE TABLE risk.global_settings (
+  version bigint NOT NULL,
+  trading_enabled boolean NOT NULL,
+  min_confidence double precision,
+  max_order_notional numeric,
+  max_quantity numeric,
+  max_open_positions integer,
+  max_exposure numeric,
+  max_leverage numeric,
+  max_daily_loss numeric,
+  max_drawdown_fraction numeric,
+  halt_on_drawdown boolean NOT NULL,
+  daily_target numeric,
+  stop_at_daily_target boolean NOT NULL,
+  allowed_symbols jsonb,
+  off_watchlist_allowed boolean NOT NULL,
+  max_orders_per_minute integer,
+  max_price_age_ms integer,
+  max_equity_age_ms integer,
+  breaker_rules jsonb NOT NULL,
+  changed_by text NOT NULL,
+  reason text NOT NULL,
+  changed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT global_settings_pkey PRIMARY KEY (version),
+  CONSTRAINT global_settings_allowed_symbols_check CHECK ((jsonb_typeof(allowed_symbols) = 'array'::text)),
+  CONSTRAINT global_settings_breaker_rules_check CHECK ((jsonb_typeof(breaker_rules) = 'array'::text)),
+  CONSTRAINT global_settings_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT global_settings_daily_target_check CHECK (((daily_target > (0)::numeric) AND (daily_target < 'Infinity'::numeric))),
+  CONSTRAINT global_settings_max_daily_loss_check CHECK (((max_daily_loss > (0)::numeric) AND (max_daily_loss < 'Infinity'::numeric))),
+  CONSTRAINT global_settings_max_drawdown_fraction_check CHECK (((max_drawdown_fraction > (0)::numeric) AND (max_drawdown_fraction <= (1)::numeric))),
+  CONSTRAINT global_settings_max_equity_age_ms_check CHECK ((max_equity_age_ms > 0)),
+  CONSTRAINT global_settings_max_exposure_check CHECK (((max_exposure >= (0)::numeric) AND (max_exposure < 'Infinity'::numeric))),
+  CONSTRAINT global_settings_max_leverage_check CHECK (((max_leverage >= (0)::numeric) AND (max_leverage < 'Infinity'::numeric))),
+  CONSTRAINT global_settings_max_open_positions_check CHECK ((max_open_positions >= 0)),
+  CONSTRAINT global_settings_max_order_notional_check CHECK (((max_order_notional >= (0)::numeric) AND (max_order_notional < 'Infinity'::numeric))),
+  CONSTRAINT global_settings_max_orders_per_minute_check CHECK ((max_orders_per_minute >= 0)),
+  CONSTRAINT global_settings_max_price_age_ms_check CHECK ((max_price_age_ms > 0)),
+  CONSTRAINT global_settings_max_quantity_check CHECK (((max_quantity >= (0)::numeric) AND (max_quantity < 'Infinity'::numeric))),
+  CONSTRAINT global_settings_min_confidence_check CHECK (((min_confidence >= (0)::double precision) AND (min_confidence <= (1)::double precision))),
+  CONSTRAINT global_settings_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT global_settings_version_check CHECK ((version > 0))
+);
+
+CREATE TRIGGER global_settings_append_only BEFORE DELETE OR UPDATE ON risk.global_settings FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.global_settings');
+CREATE TRIGGER global_settings_logged AFTER INSERT ON risk.global_settings FOR EACH ROW EXECUTE FUNCTION risk.log_change('settings_changed', 'changed_by', 'reason', '');
+CREATE TRIGGER global_settings_no_truncate BEFORE TRUNCATE ON risk.global_settings FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.global_settings');
+
+CREATE TABLE risk.kill_switch (
+  id boolean DEFAULT true NOT NULL,
+  event_id uuid,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT kill_switch_pkey PRIMARY KEY (id),
+  CONSTRAINT kill_switch_event_id_fkey FOREIGN KEY (event_id) REFERENCES risk.kill_switch_events(id),
+  CONSTRAINT kill_switch_id_check CHECK ((id = true))
+);
+
+CREATE TRIGGER kill_switch_no_delete BEFORE DELETE ON risk.kill_switch FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.kill_switch');
+CREATE TRIGGER kill_switch_no_truncate BEFORE TRUNCATE ON risk.kill_switch FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.kill_switch');
+
+CREATE TABLE risk.kill_switch_events (
+  id uuid NOT NULL,
+  status text DEFAULT 'active'::text NOT NULL,
+  source text NOT NULL,
+  severity text NOT NULL,
+  reason text NOT NULL,
+  activated_by text NOT NULL,
+  activated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  code_hash text NOT NULL,
+  wrong_codes integer DEFAULT 0 NOT NULL,
+  code_locked_until timestamp(3) with time zone,
+  open_positions_before integer NOT NULL,
+  open_orders_before integer NOT NULL,
+  equity_before jsonb NOT NULL,
+  equity_after jsonb,
+  positions_closed integer DEFAULT 0 NOT NULL,
+  orders_cancelled integer DEFAULT 0 NOT NULL,
+  action_log jsonb DEFAULT '[]'::jsonb NOT NULL,
+  recovery_started_at timestamp(3) with time zone,
+  recovery_started_by text,
+  recovery_notes text,
+  deactivated_at timestamp(3) with time zone,
+  deactivated_by text,
+  deactivation_reason text,
+  changed_by text,
+  change_reason text,
+  CONSTRAINT kill_switch_events_pkey PRIMARY KEY (id),
+  CONSTRAINT kill_switch_events_action_log_check CHECK ((jsonb_typeof(action_log) = 'array'::text)),
+  CONSTRAINT kill_switch_events_activated_by_check CHECK ((btrim(activated_by) <> ''::text)),
+  CONSTRAINT kill_switch_events_deactivated_at_check CHECK ((((status = 'deactivated'::text) = (deactivated_at IS NOT NULL)) AND ((status = 'deactivated'::text) = (deactivated_by IS NOT NULL)))),
+  CONSTRAINT kill_switch_events_equity_after_check CHECK ((jsonb_typeof(equity_after) = 'object'::text)),
+  CONSTRAINT kill_switch_events_equity_before_check CHECK ((jsonb_typeof(equity_before) = 'object'::text)),
+  CONSTRAINT kill_switch_events_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT kill_switch_events_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text, 'emergency'::text]))),
+  CONSTRAINT kill_switch_events_source_check CHECK ((source = ANY (ARRAY['manual'::text, 'api'::text, 'circuit_breaker_cascade'::text, 'system_health'::text, 'exchange_emergency'::text, 'security_alert'::text, 'critical_error'::text]))),
+  CONSTRAINT kill_switch_events_status_check CHECK ((status = ANY (ARRAY['active'::text, 'partial_recovery'::text, 'deactivated'::text]))),
+  CONSTRAINT kill_switch_events_wrong_codes_check CHECK ((wrong_codes >= 0))
+);
+
+CREATE INDEX kill_switch_events_activated_at_idx ON risk.kill_switch_events USING btree (activated_at DESC, id DESC);
+CREATE UNIQUE INDEX kill_switch_events_on_key ON risk.kill_switch_events USING btree ((true)) WHERE (status <> 'deactivated'::text);
+CREATE TRIGGER kill_switch_events_guard BEFORE UPDATE ON risk.kill_switch_events FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('risk.kill_switch_events', 'status', 'wrong_codes', 'code_locked_until', 'equity_after', 'positions_closed', 'orders_cancelled', 'action_log', 'recovery_started_at', 'recovery_started_by', 'recovery_notes', 'deactivated_at', 'deactivated_by', 'deactivation_reason', 'changed_by', 'change_reason');
+CREATE TRIGGER kill_switch_events_logged AFTER INSERT OR UPDATE ON risk.kill_switch_events FOR EACH ROW EXECUTE FUNCTION risk.log_change('kill_switch_changed', 'changed_by activated_by', 'change_reason reason', 'code_hash');
+CREATE TRIGGER kill_switch_events_no_delete BEFORE DELETE ON risk.kill_switch_events FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.kill_switch_events');
+CREATE TRIGGER kill_switch_events_no_truncate BEFORE TRUNCATE ON risk.kill_switch_events FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.kill_switch_events');
+
+CREATE TABLE risk.liquidity (
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  daily_volume numeric,
+  spread_fraction double precision,
+  score double precision NOT NULL,
+  measured_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT liquidity_pkey PRIMARY KEY (exchange, symbol),
+  CONSTRAINT liquidity_daily_volume_check CHECK (((daily_volume >= (0)::numeric) AND (daily_volume < 'Infinity'::numeric))),
+  CONSTRAINT liquidity_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT liquidity_score_check CHECK (((score >= (0)::double precision) AND (score <= (1)::double precision))),
+  CONSTRAINT liquidity_spread_fraction_check CHECK (((spread_fraction >= (0)::double precision) AND (spread_fraction < 'Infinity'::double precision))),
+  CONSTRAINT liquidity_symbol_check CHECK ((btrim(symbol) <> ''::text))
+);
+
+CREATE TABLE risk.locks (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  exchange text,
+  symbol text,
+  side text,
+  reason text NOT NULL,
+  locked_by text NOT NULL,
+  locked_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp(3) with time zone,
+  unlocked_at timestamp(3) with time zone,
+  unlocked_by text,
+  unlock_reason text,
+  CONSTRAINT locks_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT locks_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT locks_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT locks_locked_by_check CHECK ((btrim(locked_by) <> ''::text)),
+  CONSTRAINT locks_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT locks_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+  CONSTRAINT locks_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT locks_unlocked_at_check CHECK ((((unlocked_at IS NULL) = (unlocked_by IS NULL)) AND ((unlocked_at IS NULL) = (unlock_reason IS NULL))))
+);
+
+CREATE INDEX locks_blocking_idx ON risk.locks USING btree (bot_id, COALESCE(symbol, ''::text), COALESCE(expires_at, 'infinity'::timestamp with time zone)) WHERE (unlocked_at IS NULL);
+CREATE TRIGGER locks_guard BEFORE UPDATE ON risk.locks FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('risk.locks', 'expires_at', 'unlocked_at', 'unlocked_by', 'unlock_reason');
+CREATE TRIGGER locks_logged AFTER INSERT OR UPDATE ON risk.locks FOR EACH ROW EXECUTE FUNCTION risk.log_change('lock_changed', 'unlocked_by locked_by', 'unlock_reason reason', '');
+CREATE TRIGGER locks_no_delete BEFORE DELETE ON risk.locks FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.locks');
+CREATE TRIGGER locks_no_truncate BEFORE TRUNCATE ON risk.locks FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.locks');
+
+CREATE TABLE risk.metrics (
+  bot_id text NOT NULL,
+  day date NOT NULL,
+  win_rate double precision,
+  profit_factor double precision,
+  max_drawdown_fraction double precision,
+  sharpe double precision,
+  sortino double precision,
+  exposure numeric,
+  leverage double precision,
+  concentration double precision,
+  value_at_risk_fraction double precision,
+  risk_score double precision,
+  risk_level text,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT metrics_pkey PRIMARY KEY (bot_id, day),
+  CONSTRAINT metrics_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT metrics_concentration_check CHECK (((concentration >= (0)::double precision) AND (concentration <= (1)::double precision))),
+  CONSTRAINT metrics_exposure_check CHECK (((exposure >= (0)::numeric) AND (exposure < 'Infinity'::numeric))),
+  CONSTRAINT metrics_leverage_check CHECK (((leverage > '-Infinity'::double precision) AND (leverage < 'Infinity'::double precision))),
+  CONSTRAINT metrics_max_drawdown_fraction_check CHECK (((max_drawdown_fraction >= (0)::double precision) AND (max_drawdown_fraction <= (1)::double precision))),
+  CONSTRAINT metrics_profit_factor_check CHECK (((profit_factor > '-Infinity'::double precision) AND (profit_factor < 'Infinity'::double precision))),
+  CONSTRAINT metrics_risk_level_check CHECK ((risk_level = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+  CONSTRAINT metrics_risk_score_check CHECK (((risk_score >= (0)::double precision) AND (risk_score <= (100)::double precision))),
+  CONSTRAINT metrics_sharpe_check CHECK (((sharpe > '-Infinity'::double precision) AND (sharpe < 'Infinity'::double precision))),
+  CONSTRAINT metrics_sortino_check CHECK (((sortino > '-Infinity'::double precision) AND (sortino < 'Infinity'::double precision))),
+  CONSTRAINT metrics_value_at_risk_fraction_check CHECK (((value_at_risk_fraction > '-Infinity'::double precision) AND (value_at_risk_fraction < 'Infinity'::double precision))),
+  CONSTRAINT metrics_win_rate_check CHECK (((win_rate >= (0)::double precision) AND (win_rate <= (1)::double precision)))
+);
+
+CREATE TABLE risk.settings (
+  bot_id text NOT NULL,
+  version bigint NOT NULL,
+  trading_enabled boolean NOT NULL,
+  min_confidence double precision,
+  max_order_notional numeric,
+  max_quantity numeric,
+  max_open_positions integer,
+  max_exposure numeric,
+  max_leverage numeric,
+  max_daily_loss numeric,
+  max_drawdown_fraction numeric,
+  halt_on_drawdown boolean NOT NULL,
+  daily_target numeric,
+  stop_at_daily_target boolean NOT NULL,
+  allowed_symbols jsonb,
+  off_watchlist_allowed boolean NOT NULL,
+  max_orders_per_minute integer,
+  max_price_age_ms integer,
+  max_equity_age_ms integer,
+  breaker_rules jsonb NOT NULL,
+  changed_by text NOT NULL,
+  reason text NOT NULL,
+  changed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT settings_pkey PRIMARY KEY (bot_id, version),
+  CONSTRAINT settings_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT settings_allowed_symbols_check CHECK ((jsonb_typeof(allowed_symbols) = 'array'::text)),
+  CONSTRAINT settings_breaker_rules_check CHECK ((jsonb_typeof(breaker_rules) = 'array'::text)),
+  CONSTRAINT settings_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT settings_daily_target_check CHECK (((daily_target > (0)::numeric) AND (daily_target < 'Infinity'::numeric))),
+  CONSTRAINT settings_max_daily_loss_check CHECK (((max_daily_loss > (0)::numeric) AND (max_daily_loss < 'Infinity'::numeric))),
+  CONSTRAINT settings_max_drawdown_fraction_check CHECK (((max_drawdown_fraction > (0)::numeric) AND (max_drawdown_fraction <= (1)::numeric))),
+  CONSTRAINT settings_max_equity_age_ms_check CHECK ((max_equity_age_ms > 0)),
+  CONSTRAINT settings_max_exposure_check CHECK (((max_exposure >= (0)::numeric) AND (max_exposure < 'Infinity'::numeric))),
+  CONSTRAINT settings_max_leverage_check CHECK (((max_leverage >= (0)::numeric) AND (max_leverage < 'Infinity'::numeric))),
+  CONSTRAINT settings_max_open_positions_check CHECK ((max_open_positions >= 0)),
+  CONSTRAINT settings_max_order_notional_check CHECK (((max_order_notional >= (0)::numeric) AND (max_order_notional < 'Infinity'::numeric))),
+  CONSTRAINT settings_max_orders_per_minute_check CHECK ((max_orders_per_minute >= 0)),
+  CONSTRAINT settings_max_price_age_ms_check CHECK ((max_price_age_ms > 0)),
+  CONSTRAINT settings_max_quantity_check CHECK (((max_quantity >= (0)::numeric) AND (max_quantity < 'Infinity'::numeric))),
+  CONSTRAINT settings_min_confidence_check CHECK (((min_confidence >= (0)::double precision) AND (min_confidence <= (1)::double precision))),
+  CONSTRAINT settings_reason_check CHECK ((btrim(reason) <> ''::text)),
+  CONSTRAINT settings_version_check CHECK ((version > 0))
+);
+
+CREATE TRIGGER settings_append_only BEFORE DELETE OR UPDATE ON risk.settings FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.settings');
+CREATE TRIGGER settings_logged AFTER INSERT ON risk.settings FOR EACH ROW EXECUTE FUNCTION risk.log_change('settings_changed', 'changed_by', 'reason', '');
+CREATE TRIGGER settings_no_truncate BEFORE TRUNCATE ON risk.settings FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.settings');
+
+CREATE TABLE risk.stop_orders (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  position_id uuid,
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  position_side text NOT NULL,
+  direction text NOT NULL,
+  kind text NOT NULL,
+  status text DEFAULT 'active'::text NOT NULL,
+  quantity numeric,
+  entry_price numeric NOT NULL,
+  initial_stop_price numeric NOT NULL,
+  stop_price numeric NOT NULL,
+  trailing_distance numeric,
+  activation_price numeric,
+  breakeven_price numeric,
+  best_price numeric NOT NULL,
+  parameters jsonb NOT NULL,
+  expires_at timestamp(3) with time zone,
+  trigger_price numeric,
+  triggered_at timestamp(3) with time zone,
+  changed_by text NOT NULL,
+  reason text,
+  version bigint DEFAULT 1 NOT NULL,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT stop_orders_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT stop_orders_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT stop_orders_position_id_fkey FOREIGN KEY (bot_id, position_id) REFERENCES trading.positions(bot_id, id),
+  CONSTRAINT stop_orders_activation_price_check CHECK (((activation_price > (0)::numeric) AND (activation_price < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_best_price_check CHECK (((best_price > (0)::numeric) AND (best_price < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_breakeven_price_check CHECK (((breakeven_price > (0)::numeric) AND (breakeven_price < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT stop_orders_direction_check CHECK ((direction = ANY (ARRAY['long'::text, 'short'::text]))),
+  CONSTRAINT stop_orders_entry_price_check CHECK (((entry_price > (0)::numeric) AND (entry_price < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT stop_orders_initial_stop_price_check CHECK (((initial_stop_price > (0)::numeric) AND (initial_stop_price < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_kind_check CHECK ((kind = ANY (ARRAY['fixed'::text, 'trailing'::text, 'volatility'::text, 'atr'::text, 'support_resistance'::text, 'breakeven'::text]))),
+  CONSTRAINT stop_orders_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+  CONSTRAINT stop_orders_position_side_check CHECK ((position_side = ANY (ARRAY['net'::text, 'long'::text, 'short'::text]))),
+  CONSTRAINT stop_orders_quantity_check CHECK (((quantity > (0)::numeric) AND (quantity < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_status_check CHECK ((status = ANY (ARRAY['active'::text, 'triggered'::text, 'cancelled'::text, 'expired'::text]))),
+  CONSTRAINT stop_orders_stop_price_check CHECK (((stop_price > (0)::numeric) AND (stop_price < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT stop_orders_trailing_distance_check CHECK (((trailing_distance > (0)::numeric) AND (trailing_distance < 'Infinity'::numeric))),
+  CONSTRAINT stop_orders_triggered_at_check CHECK (((status = 'triggered'::text) = ((triggered_at IS NOT NULL) AND (trigger_price IS NOT NULL))))
+);
+
+CREATE INDEX stop_orders_active_idx ON risk.stop_orders USING btree (bot_id, exchange, symbol) WHERE (status = 'active'::text);
+CREATE INDEX stop_orders_created_at_idx ON risk.stop_orders USING btree (bot_id, created_at DESC, id DESC);
+CREATE TRIGGER stop_orders_changed AFTER UPDATE ON risk.stop_orders FOR EACH ROW WHEN (((new.status IS DISTINCT FROM old.status) OR (new.version IS DISTINCT FROM old.version))) EXECUTE FUNCTION risk.log_change('stop_order_changed', 'changed_by', 'reason', '');
+CREATE TRIGGER stop_orders_created AFTER INSERT ON risk.stop_orders FOR EACH ROW EXECUTE FUNCTION risk.log_change('stop_order_changed', 'changed_by', 'reason', '');
+CREATE TRIGGER stop_orders_guard BEFORE UPDATE ON risk.stop_orders FOR EACH ROW EXECUTE FUNCTION risk.guard_stop_order();
+CREATE TRIGGER stop_orders_no_delete BEFORE DELETE ON risk.stop_orders FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('risk.stop_orders');
+CREATE TRIGGER stop_orders_no_truncate BEFORE TRUNCATE ON risk.stop_orders FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('risk.stop_orders');
+CREATE TRIGGER stop_orders_updated_at BEFORE UPDATE ON risk.stop_orders FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE risk.var_calculations (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  method text NOT NULL,
+  confidence double precision NOT NULL,
+  horizon_days double precision NOT NULL,
+  sample_size integer NOT NULL,
+  small_sample boolean NOT NULL,
+  portfolio_value numeric NOT NULL,
+  value numeric,
+  fraction double precision,
+  unpriced jsonb NOT NULL,
+  calculated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT var_calculations_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT var_calculations_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT var_calculations_confidence_check CHECK (((confidence > (0)::double precision) AND (confidence < (1)::double precision))),
+  CONSTRAINT var_calculations_fraction_check CHECK (((fraction > '-Infinity'::double precision) AND (fraction < 'Infinity'::double precision))),
+  CONSTRAINT var_calculations_horizon_days_check CHECK (((horizon_days > (0)::double precision) AND (horizon_days < 'Infinity'::double precision))),
+  CONSTRAINT var_calculations_method_check CHECK ((method = ANY (ARRAY['historical'::text, 'parametric'::text, 'expected_shortfall'::text]))),
+  CONSTRAINT var_calculations_portfolio_value_check CHECK (((portfolio_value > '-Infinity'::numeric) AND (portfolio_value < 'Infinity'::numeric))),
+  CONSTRAINT var_calculations_sample_size_check CHECK ((sample_size >= 0)),
+  CONSTRAINT var_calculations_unpriced_check CHECK ((jsonb_typeof(unpriced) = 'array'::text)),
+  CONSTRAINT var_calculations_value_check CHECK (((value > '-Infinity'::numeric) AND (value < 'Infinity'::numeric)))
+);
+
+CREATE INDEX var_calculations_calculated_at_idx ON risk.var_calculations USING btree (bot_id, calculated_at DESC, id DESC);
+
+CREATE TABLE risk.volatility (
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  window_days integer NOT NULL,
+  volatility double precision NOT NULL,
+  sample_size bigint NOT NULL,
+  calculated_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT volatility_pkey PRIMARY KEY (exchange, symbol, window_days),
+  CONSTRAINT volatility_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT volatility_sample_size_check CHECK ((sample_size > 0)),
+  CONSTRAINT volatility_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT volatility_volatility_check CHECK (((volatility >= (0)::double precision) AND (volatility < 'Infinity'::double precision))),
+  CONSTRAINT volatility_window_days_check CHECK ((window_days > 0))
+);
+
 CREATE TABLE trading.balances (
   bot_id text NOT NULL,
   id uuid NOT NULL,
@@ -601,12 +1177,14 @@ CREATE TABLE trading.orders (
   closed_at timestamp(3) with time zone,
   created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
   updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  checks jsonb,
   CONSTRAINT orders_pkey PRIMARY KEY (bot_id, id),
   CONSTRAINT orders_client_order_id_key UNIQUE (bot_id, client_order_id),
   CONSTRAINT orders_exchange_order_id_key UNIQUE (bot_id, exchange, symbol, exchange_order_id),
   CONSTRAINT orders_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
   CONSTRAINT orders_parent_id_fkey FOREIGN KEY (bot_id, parent_id) REFERENCES trading.orders(bot_id, id),
   CONSTRAINT orders_position_id_fkey FOREIGN KEY (bot_id, position_id) REFERENCES trading.positions(bot_id, id),
+  CONSTRAINT orders_checks_check CHECK ((jsonb_typeof(checks) = 'array'::text)),
   CONSTRAINT orders_client_order_id_check CHECK ((btrim(client_order_id) <> ''::text)),
   CONSTRAINT orders_exchange_check CHECK ((btrim(exchange) <> ''::text)),
   CONSTRAINT orders_fee_check CHECK (((fee > '-Infinity'::numeric) AND (fee < 'Infinity'::numeric))),
@@ -755,6 +1333,7 @@ CREATE INDEX positions_ledger_idx ON trading.positions USING btree (bot_id, exch
 CREATE INDEX positions_opened_at_idx ON trading.positions USING btree (bot_id, opened_at DESC, id DESC);
 CREATE INDEX positions_recent_idx ON trading.positions USING btree (closed_at DESC) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX positions_open_key ON trading.positions USING btree (bot_id, exchange, symbol, position_side) WHERE (status = 'open'::text);
+CREATE TRIGGER positions_left_by_stops BEFORE DELETE ON trading.positions FOR EACH ROW EXECUTE FUNCTION risk.leave_position();
 CREATE TRIGGER positions_updated_at BEFORE UPDATE ON trading.positions FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
 
 CREATE OR REPLACE FUNCTION fleet.set_updated_at()
@@ -1069,6 +1648,1158 @@ BEGIN
     ) candle;
 END $function$;
 
+CREATE OR REPLACE FUNCTION risk.activate_kill_switch(p_id uuid, p_source text, p_severity text, p_reason text, p_by text, p_code_hash text, OUT event_id uuid, OUT is_new boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  SELECT k.event_id INTO event_id FROM risk.kill_switch k WHERE k.id FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the row of the kill switch is missing' USING ERRCODE = 'TB002';
+  END IF;
+  is_new := event_id IS NULL;
+  IF is_new THEN
+    event_id := p_id;
+    INSERT INTO risk.kill_switch_events (id, source, severity, reason, activated_by, activated_at, code_hash, open_positions_before,
+      open_orders_before, equity_before)
+    VALUES (p_id, p_source, p_severity, p_reason, p_by, clock_timestamp(), p_code_hash,
+      (SELECT count(*) FROM trading.positions WHERE status = 'open'),
+      (SELECT count(*) FROM trading.orders WHERE status IN ('pending', 'submitted', 'partially_filled')),
+      risk.equity_by_currency());
+    UPDATE risk.kill_switch SET event_id = p_id, updated_at = clock_timestamp();
+  ELSIF event_id <> p_id THEN
+    PERFORM risk.log_kill_switch_action(event_id, p_by, 'activated_again', NULL, p_reason);
+    UPDATE risk.kill_switch_events e SET status = 'active' WHERE e.id = activate_kill_switch.event_id AND e.status <> 'active';
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.ages_of(p_bot_id text, OUT price_age interval, OUT equity_age interval)
+ RETURNS record
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(least(fleet_wide.max_price_age_ms, own.max_price_age_ms), 3600000) * interval '1 millisecond',
+    coalesce(least(fleet_wide.max_equity_age_ms, own.max_equity_age_ms), 3600000) * interval '1 millisecond'
+  FROM (VALUES (true)) one
+  LEFT JOIN LATERAL (SELECT * FROM risk.global_settings ORDER BY version DESC LIMIT 1) fleet_wide ON true
+  LEFT JOIN LATERAL (SELECT * FROM risk.settings WHERE bot_id = p_bot_id ORDER BY version DESC LIMIT 1) own ON true
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.begin_kill_switch_recovery(p_id uuid, p_by text, p_notes text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_status text;
+BEGIN
+  PERFORM FROM risk.kill_switch WHERE id FOR NO KEY UPDATE;
+  SELECT status INTO v_status FROM risk.kill_switch_events WHERE id = p_id;
+  IF v_status = 'active' THEN
+    UPDATE risk.kill_switch_events
+    SET status = 'partial_recovery', recovery_started_at = clock_timestamp(), recovery_started_by = p_by, recovery_notes = p_notes,
+      changed_by = p_by, change_reason = p_notes
+    WHERE id = p_id;
+    PERFORM risk.notify('*');
+  END IF;
+  RETURN v_status;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.blocks(bot_id text, symbol text DEFAULT NULL::text, side text DEFAULT NULL::text, exchange text DEFAULT NULL::text, position_side text DEFAULT NULL::text, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS SETOF risk.check_result
+ LANGUAGE sql
+AS $function$
+  SELECT c.* FROM unnest(risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, NULL, risk.clock($6))) c WHERE c.passed IS NOT TRUE
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.check_entry(p_bot_id text, p_exchange text, p_symbol text, p_side text, p_position_side text, p_type text, p_quantity numeric, p_limit_price numeric, p_stop_price numeric, p_reference_price numeric, p_confidence double precision, p_at timestamp with time zone)
+ RETURNS risk.check_result[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_bot fleet.bots;
+  v_global risk.global_settings;
+  v_own risk.settings;
+  v_gate risk.gates;
+  v_switch risk.kill_switch_events;
+  v_checks risk.check_result[] := '{}';
+  v_exchange text;
+  v_position_side text := coalesce(p_position_side, 'net');
+  v_instrument market.instruments;
+  v_age interval;
+  v_equity_age interval;
+  v_limit numeric;
+  v_actual numeric;
+  v_scope text;
+  v_price numeric;
+  v_value numeric;
+  v_exposure numeric;
+  v_keys bigint;
+  v_holds boolean;
+  v_equity numeric;
+  v_observed_at timestamptz;
+  v_drawdown numeric;
+  v_day timestamptz;
+  v_day_end timestamptz;
+  v_net numeric;
+  v_since timestamptz;
+  v_breakers bigint := 0;
+  v_locks bigint := 0;
+  r record;
+BEGIN
+  -- One row of each, read in one statement and so of one moment.
+  SELECT b, gate, gate.bot_id IS NOT NULL AS has_gate, coalesce(k.id, false) AS has_switch, k.event_id, e,
+    (SELECT newest FROM risk.global_settings newest ORDER BY newest.version DESC LIMIT 1) AS fleet_wide,
+    (SELECT newest FROM risk.settings newest WHERE newest.bot_id = b.bot_id ORDER BY newest.version DESC LIMIT 1) AS own
+  INTO r
+  FROM fleet.bots b
+  LEFT JOIN risk.gates gate ON gate.bot_id = b.bot_id
+  LEFT JOIN risk.kill_switch k ON true
+  LEFT JOIN risk.kill_switch_events e ON e.id = coalesce(k.event_id, gate.kill_switch_event_id)
+  WHERE b.bot_id = p_bot_id;
+  IF NOT FOUND THEN
+    RETURN ARRAY[ROW('bot_registered', false, 'halt', 'bot', 'bot', NULL,
+      format('bot ''%s'' is not registered', p_bot_id), NULL, NULL, NULL, NULL)::risk.check_result];
+  END IF;
+  v_bot := r.b;
+  v_gate := r.gate;
+  v_switch := r.e;
+  v_global := r.fleet_wide;
+  v_own := r.own;
+  v_exchange := coalesce(p_exchange, v_bot.exchange);
+
+  -- A human has thrown the switch.
+  IF NOT r.has_gate THEN
+    v_checks := v_checks || ROW('kill_switch', false, 'halt', 'bot', 'kill_switch', NULL,
+      'the bot has no row in risk.gates, so the kill switch could not reach it', NULL, NULL, NULL, NULL)::risk.check_result;
+  ELSIF NOT r.has_switch THEN
+    v_checks := v_checks || ROW('kill_switch', false, 'halt', 'global', 'kill_switch', NULL,
+      'the row of risk.kill_switch is missing, so nobody knows whether it is on', NULL, NULL, NULL, NULL)::risk.check_result;
+  ELSIF r.event_id IS NULL AND v_gate.kill_switch_event_id IS NULL THEN
+    v_checks := v_checks || ROW('kill_switch', true, 'halt', 'global', 'kill_switch', NULL, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
+  ELSE
+    v_checks := v_checks || ROW('kill_switch', false,
+      CASE WHEN v_switch.status = 'partial_recovery' THEN 'reduce' ELSE 'halt' END, 'global', 'kill_switch',
+      coalesce(r.event_id, v_gate.kill_switch_event_id),
+      CASE WHEN v_switch.status = 'partial_recovery' THEN 'in recovery: ' ELSE '' END || coalesce(v_switch.reason, 'unknown'),
+      v_switch.activated_at, NULL, NULL, NULL)::risk.check_result;
+  END IF;
+
+  -- Settings.
+  IF v_global.version IS NULL THEN
+    v_checks := v_checks || ROW('settings', false, 'halt', 'global', 'settings', NULL,
+      'there are no risk settings of the fleet; make them with setRiskSettings', NULL, NULL, NULL, NULL)::risk.check_result;
+  ELSE
+    v_checks := v_checks || ROW('settings', true, 'halt', 'global', 'settings', NULL, NULL, v_global.changed_at, NULL,
+      NULL, v_global.version)::risk.check_result;
+    v_checks := v_checks || ROW('trading_enabled', v_global.trading_enabled IS TRUE AND (v_own.version IS NULL OR v_own.trading_enabled IS TRUE),
+      'halt', CASE WHEN v_global.trading_enabled THEN 'bot' ELSE 'global' END, 'settings', NULL,
+      CASE WHEN NOT v_global.trading_enabled THEN v_global.reason WHEN NOT v_own.trading_enabled THEN v_own.reason END,
+      CASE WHEN NOT v_global.trading_enabled THEN v_global.changed_at WHEN NOT v_own.trading_enabled THEN v_own.changed_at END,
+      NULL, NULL, NULL)::risk.check_result;
+  END IF;
+
+  -- The bot itself.
+  v_checks := v_checks || ROW('bot_status', v_bot.status = 'active', CASE WHEN v_bot.status = 'paused' THEN 'reduce' ELSE 'halt' END,
+    'bot', 'bot', NULL,
+    CASE WHEN v_bot.status <> 'active' THEN v_bot.status || coalesce(': ' || v_bot.status_reason, '') END,
+    NULL, NULL, NULL, NULL)::risk.check_result;
+  IF v_bot.last_heartbeat_at IS NOT NULL AND v_bot.mode IS DISTINCT FROM 'backtest' THEN
+    v_actual := round(extract(epoch FROM p_at - v_bot.last_heartbeat_at) * 1000, 0);
+    v_checks := v_checks || ROW('heartbeat', v_actual <= v_bot.heartbeat_tolerance_ms, 'reduce', 'bot', 'bot', NULL,
+      CASE WHEN v_actual > v_bot.heartbeat_tolerance_ms THEN 'the last heartbeat is too old' END,
+      v_bot.last_heartbeat_at + v_bot.heartbeat_tolerance_ms * interval '1 millisecond', NULL,
+      v_bot.heartbeat_tolerance_ms, v_actual)::risk.check_result;
+  END IF;
+
+  -- Circuit breakers and locks: every one that is not over, whether it closes everything or this symbol or side.
+  FOR r IN
+    SELECT 'circuit_breaker' AS code, 'global' AS owner, id, exchange, symbol, side, severity, trigger || ': ' || reason AS reason,
+      tripped_at AS since, expires_at AS until, threshold, actual
+    FROM risk.global_circuit_breakers
+    WHERE status = 'active' AND coalesce(symbol, '') = ANY (ARRAY['', p_symbol])
+      AND coalesce(expires_at, 'infinity'::timestamptz) > p_at
+    UNION ALL
+    SELECT 'circuit_breaker', 'bot', id, exchange, symbol, side, severity, trigger || ': ' || reason, tripped_at, expires_at, threshold, actual
+    FROM risk.circuit_breakers
+    WHERE bot_id = p_bot_id AND status = 'active' AND coalesce(symbol, '') = ANY (ARRAY['', p_symbol])
+      AND coalesce(expires_at, 'infinity'::timestamptz) > p_at
+    UNION ALL
+    SELECT 'lock', 'global', id, exchange, symbol, side, NULL, reason, locked_at, expires_at, NULL, NULL
+    FROM risk.global_locks
+    WHERE unlocked_at IS NULL AND coalesce(symbol, '') = ANY (ARRAY['', p_symbol])
+      AND coalesce(expires_at, 'infinity'::timestamptz) > p_at
+    UNION ALL
+    SELECT 'lock', 'bot', id, exchange, symbol, side, NULL, reason, locked_at, expires_at, NULL, NULL
+    FROM risk.locks
+    WHERE bot_id = p_bot_id AND unlocked_at IS NULL AND coalesce(symbol, '') = ANY (ARRAY['', p_symbol])
+      AND coalesce(expires_at, 'infinity'::timestamptz) > p_at
+  LOOP
+    CONTINUE WHEN r.exchange <> v_exchange OR r.side <> p_side;
+    IF r.code = 'lock' THEN v_locks := v_locks + 1; ELSE v_breakers := v_breakers + 1; END IF;
+    v_checks := v_checks || ROW(r.code, false, CASE WHEN r.severity = 'emergency' THEN 'halt' ELSE 'reduce' END,
+      CASE WHEN r.side IS NOT NULL THEN 'side' WHEN r.symbol IS NOT NULL THEN 'symbol' ELSE r.owner END, r.code, r.id, r.reason,
+      r.since, r.until, r.threshold, r.actual)::risk.check_result;
+  END LOOP;
+  IF v_breakers = 0 THEN
+    v_checks := v_checks || ROW('circuit_breaker', true, 'reduce', 'bot', 'circuit_breaker', NULL, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
+  END IF;
+  IF v_locks = 0 THEN
+    v_checks := v_checks || ROW('lock', true, 'reduce', 'bot', 'lock', NULL, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
+  END IF;
+
+  -- The symbol.
+  IF p_symbol IS NOT NULL THEN
+    v_checks := v_checks || ROW('symbol',
+      coalesce(v_global.allowed_symbols IS NULL OR v_global.off_watchlist_allowed OR v_global.allowed_symbols ? p_symbol, false)
+        AND coalesce(v_own.allowed_symbols IS NULL OR v_own.off_watchlist_allowed OR v_own.allowed_symbols ? p_symbol, false),
+      'reduce', 'symbol', 'settings', NULL, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
+    SELECT * INTO v_instrument FROM market.instruments WHERE exchange = v_exchange AND symbol = p_symbol;
+    v_checks := v_checks || ROW('instrument', coalesce(v_instrument.status = 'active', false), 'reduce', 'symbol', 'instrument', NULL,
+      CASE WHEN v_instrument.symbol IS NULL THEN format('%s has no instrument ''%s''; make it with setInstrument', v_exchange, p_symbol)
+        WHEN v_instrument.status <> 'active' THEN v_instrument.status END,
+      NULL, NULL, NULL, NULL)::risk.check_result;
+  END IF;
+
+  v_age := coalesce(least(v_global.max_price_age_ms, v_own.max_price_age_ms), 3600000) * interval '1 millisecond';
+  v_equity_age := coalesce(least(v_global.max_equity_age_ms, v_own.max_equity_age_ms), 3600000) * interval '1 millisecond';
+
+  -- What one order may be.
+  IF p_quantity IS NOT NULL THEN
+    IF v_global.min_confidence IS NOT NULL OR v_own.min_confidence IS NOT NULL THEN
+      v_limit := greatest(v_global.min_confidence, v_own.min_confidence);
+      v_checks := v_checks || ROW('confidence', coalesce(p_confidence >= greatest(v_global.min_confidence, v_own.min_confidence) AND p_confidence <= 1, false), 'reduce',
+        'order', 'settings', NULL, CASE WHEN p_confidence IS NULL THEN 'the order comes without a confidence' END,
+        NULL, NULL, v_limit, p_confidence)::risk.check_result;
+    END IF;
+    v_limit := least(v_global.max_quantity, v_own.max_quantity);
+    IF v_limit IS NOT NULL THEN
+      v_checks := v_checks || ROW('quantity', p_quantity <= v_limit, 'reduce', 'order', 'settings', NULL, NULL, NULL, NULL,
+        v_limit, p_quantity)::risk.check_result;
+    END IF;
+    v_price := risk.dearest_price(p_side, p_type, p_limit_price, p_stop_price,
+      coalesce(risk.price_of(v_exchange, p_symbol, p_at, v_age), p_reference_price));
+    v_value := risk.value_of(v_instrument.kind, v_instrument.contract_size, v_instrument.quote_currency, v_instrument.settle_currency,
+      v_bot.base_currency, v_exchange, p_quantity, v_price, p_at, v_age);
+    -- Asked without a limit too: what a market order is thought to cost counts while it is on its way.
+    v_limit := least(v_global.max_order_notional, v_own.max_order_notional);
+    v_checks := v_checks || ROW('order_notional', v_limit IS NULL OR coalesce(v_value <= v_limit, false), 'reduce', 'order', 'settings', NULL,
+      CASE WHEN v_value IS NULL THEN 'the order cannot be valued: no price, or no rate to ' || v_bot.base_currency || ', is known' END,
+      NULL, NULL, v_limit, v_value)::risk.check_result;
+  END IF;
+
+  -- What is held and what is on its way, of one moment: a fill that moves one into the other is in one of them.
+  IF coalesce(v_global.max_open_positions, v_own.max_open_positions) IS NOT NULL
+    OR coalesce(v_global.max_exposure, v_own.max_exposure, v_global.max_leverage, v_own.max_leverage) IS NOT NULL THEN
+    WITH held AS (
+      -- Where no price is recent, the highest that is known: a feed that dies makes no room.
+      SELECT p.exchange, p.symbol, p.position_side, p.direction, p.quantity, coalesce(
+          CASE WHEN p.marked_at >= p_at - v_age THEN p.mark_price END,
+          risk.price_of(p.exchange, p.symbol, p_at, v_age),
+          greatest(p.mark_price, risk.price_of(p.exchange, p.symbol, p_at, interval '1000 years'), p.average_price)) AS price
+      FROM trading.positions p WHERE p.bot_id = p_bot_id AND p.status = 'open'),
+    resting AS (
+      SELECT o.exchange, o.symbol, o.position_side, o.side, o.quantity - o.filled_quantity AS quantity,
+        coalesce(risk.dearest_price(o.side, o.type, o.limit_price, o.stop_price, risk.price_of(o.exchange, o.symbol, p_at, v_age)), h.price) AS price,
+        trading.divide((jsonb_path_query_first(o.checks, '$[*] ? (@.code == "order_notional").actual') #>> '{}')::numeric, o.quantity) AS unit_value,
+        CASE WHEN (h.direction = 'long') = (o.side = 'sell') THEN h.quantity ELSE 0 END AS closes
+      FROM trading.orders o
+      LEFT JOIN held h ON h.exchange = o.exchange AND h.symbol = o.symbol AND h.position_side = o.position_side
+      WHERE o.bot_id = p_bot_id AND o.status IN ('pending', 'submitted', 'partially_filled') AND NOT o.reduce_only
+        AND NOT (o.position_side = 'long' AND o.side = 'sell') AND NOT (o.position_side = 'short' AND o.side = 'buy')),
+    -- What is opposite to a position closes it before it opens anything: all of it together, once.
+    entering AS (
+      SELECT exchange, symbol, position_side, CASE WHEN count(*) = count(quantity) THEN greatest(sum(quantity) - max(closes), 0) END AS quantity,
+        CASE WHEN count(*) = count(price) THEN max(price) END AS price,
+        CASE WHEN count(*) = count(unit_value) THEN max(unit_value) END AS unit_value
+      FROM resting GROUP BY exchange, symbol, position_side, side),
+    parts AS (
+      SELECT exchange, symbol, position_side, quantity, price, NULL::numeric AS unit_value FROM held
+      UNION ALL
+      SELECT exchange, symbol, position_side, quantity, price, unit_value FROM entering WHERE (quantity > 0) IS NOT FALSE),
+    valued AS (
+      SELECT p.*, coalesce(risk.value_of(i.kind, i.contract_size, i.quote_currency, i.settle_currency, v_bot.base_currency,
+        p.exchange, p.quantity, p.price, p_at, v_age), p.quantity * p.unit_value) AS value
+      FROM parts p LEFT JOIN market.instruments i ON i.exchange = p.exchange AND i.symbol = p.symbol)
+    SELECT count(DISTINCT (exchange, symbol, position_side)),
+      coalesce(bool_or(exchange = v_exchange AND symbol = p_symbol AND position_side = v_position_side), false),
+      CASE WHEN count(*) = count(value) THEN coalesce(sum(value), 0) END
+    INTO v_keys, v_holds, v_exposure FROM valued;
+
+    v_limit := least(v_global.max_open_positions, v_own.max_open_positions);
+    IF v_limit IS NOT NULL THEN
+      v_checks := v_checks || ROW('open_positions', v_holds OR v_keys < v_limit, 'reduce',
+        CASE WHEN v_own.max_open_positions <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+        CASE WHEN NOT (v_holds OR v_keys < v_limit) THEN 'as many symbols as allowed are held or about to be' END,
+        NULL, NULL, v_limit, v_keys)::risk.check_result;
+    END IF;
+    v_actual := v_exposure + CASE WHEN p_quantity IS NULL THEN 0 ELSE v_value END;
+    v_limit := least(v_global.max_exposure, v_own.max_exposure);
+    IF v_limit IS NOT NULL THEN
+      v_checks := v_checks || ROW('exposure',
+        coalesce(CASE WHEN p_quantity IS NULL THEN v_actual < v_limit ELSE v_actual <= v_limit END, false), 'reduce',
+        CASE WHEN v_own.max_exposure <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+        CASE WHEN v_actual IS NULL THEN 'what is held or ordered cannot be valued in ' || v_bot.base_currency END,
+        NULL, NULL, v_limit, v_actual)::risk.check_result;
+    END IF;
+    v_limit := least(v_global.max_leverage, v_own.max_leverage);
+    IF v_limit IS NOT NULL THEN
+      SELECT equity INTO v_equity FROM risk.drawdowns d
+      WHERE d.bot_id = p_bot_id AND d.observed_at >= p_at - v_equity_age ORDER BY day DESC LIMIT 1;
+      IF v_equity IS NULL THEN
+        -- Reported by the bot, or what it began with as long as it has done nothing.
+        v_equity := CASE WHEN v_bot.last_heartbeat_at >= p_at - v_equity_age THEN v_bot.current_equity END;
+      END IF;
+      IF v_equity IS NULL AND NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = p_bot_id) THEN
+        v_equity := v_bot.initial_equity;
+      END IF;
+      v_actual := CASE WHEN v_equity > 0 THEN trading.divide(v_actual, v_equity) END;
+      v_checks := v_checks || ROW('leverage',
+        coalesce(CASE WHEN p_quantity IS NULL THEN v_actual < v_limit ELSE v_actual <= v_limit END, false), 'reduce',
+        CASE WHEN v_own.max_leverage <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+        CASE WHEN v_equity IS NULL THEN 'the equity is not known, or was seen too long ago: evaluateCircuitBreakers and recordDrawdown observe it'
+          WHEN v_equity <= 0 THEN 'the equity is not positive' END,
+        NULL, NULL, v_limit, v_actual)::risk.check_result;
+    END IF;
+  END IF;
+
+  v_limit := least(v_global.max_orders_per_minute, v_own.max_orders_per_minute);
+  IF v_limit IS NOT NULL THEN
+    -- The one that must leave the minute to make room is the oldest of the newest so many.
+    SELECT count(*), (array_agg(created_at ORDER BY created_at DESC))[greatest(v_limit, 1)::integer] INTO v_actual, v_since
+    FROM trading.orders o
+    WHERE o.bot_id = p_bot_id AND o.created_at > p_at - interval '1 minute' AND (o.created_at <= p_at OR v_bot.mode <> 'backtest');
+    v_checks := v_checks || ROW('order_rate', v_actual < v_limit, 'reduce',
+      CASE WHEN v_own.max_orders_per_minute <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+      NULL, v_since, CASE WHEN v_actual >= v_limit AND v_limit > 0 THEN v_since + interval '1 minute' END, v_limit, v_actual)::risk.check_result;
+  END IF;
+
+  -- The bot's day.
+  IF coalesce(v_global.max_daily_loss, v_own.max_daily_loss, v_global.daily_target, v_own.daily_target) IS NOT NULL THEN
+    v_day := risk.window_start('day', NULL, p_at, v_bot.time_zone);
+    -- Days have 23 to 25 hours.
+    v_day_end := risk.window_start('day', NULL, v_day + interval '26 hours', v_bot.time_zone);
+    v_net := risk.net_pnl_between(p_bot_id, v_bot.base_currency, v_day, v_day_end, p_at, v_age);
+    v_limit := least(v_global.max_daily_loss, v_own.max_daily_loss);
+    IF v_limit IS NOT NULL THEN
+      v_checks := v_checks || ROW('daily_loss', coalesce(-v_net < v_limit, false), 'reduce',
+        CASE WHEN v_own.max_daily_loss <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+        CASE WHEN v_net IS NULL THEN 'the loss of the day cannot be valued in ' || v_bot.base_currency END,
+        v_day, v_day_end, v_limit, -v_net)::risk.check_result;
+    END IF;
+    v_limit := least(v_global.daily_target, v_own.daily_target);
+    IF v_limit IS NOT NULL AND (v_global.stop_at_daily_target OR coalesce(v_own.stop_at_daily_target, false)) THEN
+      v_checks := v_checks || ROW('daily_target', coalesce(v_net < v_limit, false), 'reduce',
+        CASE WHEN v_own.daily_target <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+        CASE WHEN v_net IS NULL THEN 'the profit of the day cannot be valued in ' || v_bot.base_currency END,
+        v_day, v_day_end, v_limit, v_net)::risk.check_result;
+    END IF;
+  END IF;
+  v_limit := least(v_global.max_drawdown_fraction, v_own.max_drawdown_fraction);
+  IF v_limit IS NOT NULL THEN
+    SELECT watched_drawdown_fraction, observed_at INTO v_drawdown, v_observed_at FROM risk.drawdowns d
+    WHERE d.bot_id = p_bot_id AND d.observed_at >= p_at - v_equity_age ORDER BY day DESC LIMIT 1;
+    -- Who has done nothing has lost nothing.
+    IF v_drawdown IS NULL AND NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = p_bot_id)
+      AND NOT EXISTS (SELECT FROM risk.drawdowns d WHERE d.bot_id = p_bot_id) THEN
+      v_drawdown := 0;
+    END IF;
+    v_checks := v_checks || ROW('drawdown', coalesce(v_drawdown < v_limit, false), 'reduce',
+      CASE WHEN v_own.max_drawdown_fraction <= v_limit THEN 'bot' ELSE 'global' END, 'settings', NULL,
+      CASE WHEN v_drawdown IS NULL THEN 'the equity was not observed, or too long ago: evaluateCircuitBreakers and recordDrawdown observe it' END,
+      v_observed_at, NULL, v_limit, v_drawdown)::risk.check_result;
+  END IF;
+  RETURN v_checks;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.checks_as_json(p_checks risk.check_result[], p_only_failed boolean)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'code', code, 'passed', passed IS TRUE, 'effect', effect, 'scope', scope, 'source', source, 'sourceId', source_id, 'reason', reason,
+      'since', to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'threshold', trim_scale(threshold)::text, 'actual', trim_scale(actual)::text)) ORDER BY place), '[]')
+  FROM unnest(p_checks) WITH ORDINALITY
+    AS c (code, passed, effect, scope, source, source_id, reason, since, until, threshold, actual, place)
+  WHERE NOT (p_only_failed AND passed IS TRUE)
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.clock(p_at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+AS $function$
+  SELECT coalesce(p_at, date_trunc('milliseconds', clock_timestamp()))
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.deactivate_kill_switch(p_id uuid, p_by text, p_reason text, p_code_hash text, OUT outcome text, OUT locked_until timestamp with time zone, OUT tries_left integer)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_event risk.kill_switch_events;
+  v_now timestamptz;
+BEGIN
+  PERFORM FROM risk.kill_switch WHERE id FOR UPDATE;
+  v_now := date_trunc('milliseconds', clock_timestamp());
+  SELECT * INTO v_event FROM risk.kill_switch_events WHERE id = p_id;
+  IF v_event.id IS NULL THEN
+    outcome := 'unknown';
+  ELSIF v_event.status = 'deactivated' THEN
+    outcome := 'over';
+  ELSIF v_event.code_locked_until > v_now THEN
+    outcome := 'locked';
+    locked_until := v_event.code_locked_until;
+  ELSIF v_event.code_hash <> p_code_hash THEN
+    outcome := 'wrong';
+    tries_left := 4 - v_event.wrong_codes;
+    IF tries_left <= 0 THEN locked_until := v_now + interval '15 minutes'; END IF;
+    UPDATE risk.kill_switch_events
+    SET wrong_codes = CASE WHEN locked_until IS NULL THEN wrong_codes + 1 ELSE 0 END, code_locked_until = locked_until,
+      changed_by = p_by, change_reason = 'wrong confirmation code'
+    WHERE id = p_id;
+  ELSE
+    outcome := 'deactivated';
+    UPDATE risk.kill_switch_events
+    SET status = 'deactivated', deactivated_at = v_now, deactivated_by = p_by, deactivation_reason = p_reason, wrong_codes = 0,
+      equity_after = risk.equity_by_currency(), changed_by = p_by, change_reason = p_reason
+    WHERE id = p_id;
+    UPDATE risk.kill_switch SET event_id = NULL, updated_at = v_now;
+    UPDATE risk.gates SET kill_switch_event_id = NULL, version = version + 1 WHERE kill_switch_event_id IS NOT NULL;
+    PERFORM risk.notify('*');
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.dearest_price(p_side text, p_type text, p_limit_price numeric, p_stop_price numeric, p_market_price numeric)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE
+    WHEN p_side = 'buy' AND p_limit_price > 0 AND p_type IN ('limit', 'stop_limit', 'take_profit_limit') THEN p_limit_price
+    WHEN p_market_price > 0 THEN greatest(p_market_price, p_limit_price, p_stop_price)
+  END
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.end_circuit_breaker(p_bot_id text, p_id uuid, p_status text, p_by text, p_reason text, p_now timestamp with time zone)
+ RETURNS SETOF risk.circuit_breakers
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_ended risk.circuit_breakers;
+BEGIN
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
+  UPDATE risk.circuit_breakers
+  SET status = p_status, resolved_at = risk.clock(p_now), resolved_by = p_by, resolution_reason = p_reason
+  WHERE bot_id = p_bot_id AND id = p_id AND status = 'active'
+  RETURNING * INTO v_ended;
+  IF NOT FOUND THEN RETURN; END IF;
+  IF v_ended.trigger = 'max_drawdown' THEN
+    UPDATE risk.drawdowns
+    SET watched_peak_growth = growth, watched_since = v_ended.resolved_at, watched_drawdown_fraction = 0
+    WHERE bot_id = p_bot_id AND day = (SELECT max(d.day) FROM risk.drawdowns d WHERE d.bot_id = p_bot_id);
+  END IF;
+  PERFORM risk.notify(p_bot_id);
+  RETURN NEXT v_ended;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.equity_by_currency()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(jsonb_object_agg(base_currency, equity::text), '{}')
+  FROM (SELECT base_currency, sum(coalesce(current_equity, initial_equity)) AS equity FROM fleet.bots GROUP BY 1) b
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.equity_of(p_bot_id text, p_at timestamp with time zone)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(
+    (SELECT d.equity FROM risk.drawdowns d
+      WHERE d.bot_id = b.bot_id AND d.observed_at >= p_at - ages.equity_age ORDER BY d.day DESC LIMIT 1),
+    CASE WHEN b.last_heartbeat_at >= p_at - ages.equity_age THEN b.current_equity END,
+    CASE WHEN NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = b.bot_id) THEN b.initial_equity END)
+  FROM fleet.bots b
+  CROSS JOIN LATERAL risk.ages_of(b.bot_id) ages
+  WHERE b.bot_id = p_bot_id
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.exposures_of(p_bot_id text, p_at timestamp with time zone)
+ RETURNS TABLE(exchange text, symbol text, positions bigint, long_value numeric, short_value numeric, is_inverse boolean)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH held AS (
+    SELECT p.exchange, p.symbol, p.direction, p.instrument_kind = 'inverse' AND i.quote_currency <> b.base_currency AS is_inverse,
+      risk.value_of(p.instrument_kind, p.contract_size, i.quote_currency, p.settle_currency, b.base_currency, p.exchange, p.quantity,
+        coalesce(CASE WHEN p.marked_at >= p_at - ages.price_age THEN p.mark_price END,
+          risk.price_of(p.exchange, p.symbol, p_at, ages.price_age)),
+        p_at, ages.price_age) AS value
+    FROM fleet.bots b
+    CROSS JOIN LATERAL risk.ages_of(b.bot_id) ages
+    JOIN trading.positions p ON p.bot_id = b.bot_id AND p.status = 'open'
+    LEFT JOIN market.instruments i ON i.exchange = p.exchange AND i.symbol = p.symbol
+    WHERE b.bot_id = p_bot_id)
+  SELECT h.exchange, h.symbol, count(*),
+    CASE WHEN count(*) = count(h.value) THEN coalesce(sum(h.value) FILTER (WHERE h.direction = 'long'), 0) END,
+    CASE WHEN count(*) = count(h.value) THEN coalesce(sum(h.value) FILTER (WHERE h.direction = 'short'), 0) END,
+    coalesce(bool_or(h.is_inverse), false)
+  FROM held h GROUP BY h.exchange, h.symbol
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.external_flows_before(p_bot_id text, p_base text, p_until timestamp with time zone, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH amounts AS (
+    SELECT exchange, currency, sum(amount) AS amount FROM trading.cash_flows
+    WHERE bot_id = p_bot_id AND occurred_at < p_until AND kind IN ('deposit', 'withdrawal', 'transfer') GROUP BY 1, 2),
+  valued AS (
+    SELECT amount * risk.rate_between(exchange, currency, p_base, p_at, p_max_age) AS value FROM amounts WHERE amount <> 0)
+  SELECT CASE WHEN count(*) = count(value) THEN coalesce(sum(value), 0) END FROM valued
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.guard_alert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF (NEW.bot_id, NEW.id, NEW.kind, NEW.dedupe_key, NEW.raised_by, NEW.raised_at)
+    IS DISTINCT FROM (OLD.bot_id, OLD.id, OLD.kind, OLD.dedupe_key, OLD.raised_by, OLD.raised_at)
+  THEN
+    RAISE EXCEPTION 'of alert % what it is and who raised it does not change', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'record another one';
+  END IF;
+  IF OLD.status = 'resolved' OR (OLD.status = 'acknowledged' AND NEW.status = 'open') THEN
+    RAISE EXCEPTION 'alert % is %, and cannot become %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'TB001';
+  END IF;
+  IF array_position(ARRAY['info', 'warning', 'critical', 'emergency'], NEW.severity)
+    < array_position(ARRAY['info', 'warning', 'critical', 'emergency'], OLD.severity)
+  THEN
+    RAISE EXCEPTION 'alert % is %, and does not become %', OLD.id, OLD.severity, NEW.severity
+      USING ERRCODE = 'TB002', COLUMN = 'severity';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.guard_facts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF to_jsonb(NEW) - TG_ARGV[1:] IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV[1:] THEN
+    RAISE EXCEPTION 'of a row of % only % may change', TG_ARGV[0], array_to_string(TG_ARGV[1:], ', ')
+      USING ERRCODE = 'TB002', HINT = 'record another row instead';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.guard_stop_order()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  -- Upwards for a long, downwards for a short.
+  v_sign integer := CASE OLD.direction WHEN 'long' THEN 1 ELSE -1 END;
+BEGIN
+  IF to_jsonb(NEW) - ARRAY['status', 'stop_price', 'best_price', 'position_id', 'trigger_price', 'triggered_at', 'changed_by',
+      'reason', 'version', 'updated_at']
+    IS DISTINCT FROM to_jsonb(OLD) - ARRAY['status', 'stop_price', 'best_price', 'position_id', 'trigger_price', 'triggered_at',
+      'changed_by', 'reason', 'version', 'updated_at']
+    OR (NEW.position_id IS NOT NULL AND NEW.position_id IS DISTINCT FROM OLD.position_id)
+  THEN
+    RAISE EXCEPTION 'of stop order % only its level and its end may change', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'cancel it and create another one';
+  END IF;
+  IF OLD.status <> 'active' AND (NEW.status, NEW.stop_price, NEW.best_price, NEW.trigger_price, NEW.triggered_at, NEW.changed_by, NEW.reason)
+    IS DISTINCT FROM (OLD.status, OLD.stop_price, OLD.best_price, OLD.trigger_price, OLD.triggered_at, OLD.changed_by, OLD.reason)
+  THEN
+    RAISE EXCEPTION 'stop order % is %, and does not change any more', OLD.id, OLD.status USING ERRCODE = 'TB001';
+  END IF;
+  IF (NEW.stop_price - OLD.stop_price) * v_sign < 0 THEN
+    RAISE EXCEPTION 'the stop of a % never loosens: % is behind %', OLD.direction, NEW.stop_price, OLD.stop_price
+      USING ERRCODE = 'TB002', COLUMN = 'stop_price', HINT = 'cancel it and create another one';
+  END IF;
+  IF (NEW.best_price - OLD.best_price) * v_sign < 0 THEN
+    RAISE EXCEPTION 'the best price of a % is not worse than before: % is behind %', OLD.direction, NEW.best_price, OLD.best_price
+      USING ERRCODE = 'TB002', COLUMN = 'best_price';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.halt_gates(p_event_id uuid, p_in_transaction boolean)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF p_in_transaction AND current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'the kill switch is not thrown in a transaction that is %, which does not see the bots registered meanwhile',
+      current_setting('transaction_isolation') USING ERRCODE = 'TB002';
+  END IF;
+  PERFORM FROM risk.kill_switch WHERE event_id = p_event_id FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    -- Taken back meanwhile: then there is nothing to hold.
+    RETURN QUERY SELECT '*'::text FROM risk.kill_switch WHERE event_id = p_event_id;
+    RETURN;
+  END IF;
+  -- After a lock of this strength, a registration whose snapshot is older than the switch fails instead of reading the row of before.
+  UPDATE risk.kill_switch SET updated_at = updated_at;
+  UPDATE risk.gates SET kill_switch_event_id = p_event_id, version = version + 1
+  WHERE bot_id IN (
+    SELECT g.bot_id FROM risk.gates g WHERE g.kill_switch_event_id IS DISTINCT FROM p_event_id ORDER BY g.bot_id
+    FOR NO KEY UPDATE SKIP LOCKED);
+  RETURN QUERY SELECT g.bot_id FROM risk.gates g WHERE g.kill_switch_event_id IS DISTINCT FROM p_event_id ORDER BY g.bot_id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.is_trading_allowed(bot_id text, symbol text DEFAULT NULL::text, side text DEFAULT NULL::text, exchange text DEFAULT NULL::text, position_side text DEFAULT NULL::text, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_check risk.check_result;
+BEGIN
+  FOREACH v_check IN ARRAY risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, NULL, risk.clock($6)) LOOP
+    IF v_check.passed IS NOT TRUE THEN RETURN false; END IF;
+  END LOOP;
+  -- Not a single check: nobody was asked.
+  RETURN v_check.code IS NOT NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.leave_position()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE risk.stop_orders SET position_id = NULL WHERE bot_id = OLD.bot_id AND position_id = OLD.id;
+  RETURN OLD;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.ledger_equity(p_bot_id text, p_at timestamp with time zone, p_max_age interval, OUT equity numeric, OUT flows numeric)
+ RETURNS record
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT b.initial_equity + f.flows + risk.realised_pnl(b.bot_id, b.base_currency, p_at, p_max_age)
+      + risk.unrealised_pnl(b.bot_id, b.base_currency, p_at, p_max_age), f.flows
+  FROM fleet.bots b
+  CROSS JOIN LATERAL (SELECT risk.external_flows_before(
+    b.bot_id, b.base_currency, p_at + interval '1 millisecond', p_at, p_max_age) AS flows) f
+  WHERE b.bot_id = p_bot_id
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.log_bot_status()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = NEW.bot_id;
+  INSERT INTO audit.risk_events (bot_id, kind, actor, reason, details, occurred_at)
+  VALUES (NEW.bot_id, 'bot_status_changed', session_user, NEW.status_reason,
+    jsonb_build_object('before', jsonb_build_object('status', OLD.status), 'after', jsonb_build_object('status', NEW.status)),
+    clock_timestamp());
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.log_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_new jsonb := to_jsonb(NEW) - string_to_array(TG_ARGV[3], ' ');
+  v_old jsonb;
+  v_details jsonb;
+  v_actor text;
+  v_reason text;
+  v_column text;
+BEGIN
+  FOREACH v_column IN ARRAY string_to_array(TG_ARGV[1], ' ') LOOP
+    v_actor := coalesce(v_actor, v_new ->> v_column);
+  END LOOP;
+  FOREACH v_column IN ARRAY string_to_array(TG_ARGV[2], ' ') LOOP
+    v_reason := coalesce(v_reason, v_new ->> v_column);
+  END LOOP;
+  IF TG_OP = 'INSERT' THEN
+    v_details := jsonb_build_object('after', risk.numbers_as_text(v_new));
+  ELSE
+    v_old := to_jsonb(OLD) - string_to_array(TG_ARGV[3], ' ');
+    SELECT jsonb_build_object(
+        'before', risk.numbers_as_text(jsonb_object_agg(key, v_old -> key)),
+        'after', risk.numbers_as_text(jsonb_object_agg(key, value)))
+      INTO v_details FROM jsonb_each(v_new) WHERE value IS DISTINCT FROM v_old -> key;
+    -- Nothing that anybody may know of has changed.
+    IF v_details -> 'after' = 'null'::jsonb THEN RETURN NULL; END IF;
+  END IF;
+  INSERT INTO audit.risk_events (bot_id, kind, actor, reason, subject_id, details, occurred_at)
+  VALUES (coalesce(v_new ->> 'bot_id', '*'), TG_ARGV[0], coalesce(v_actor, session_user), v_reason, (v_new ->> 'id')::uuid,
+    v_details, clock_timestamp());
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.log_denial(p_bot_id text, p_order_id uuid, p_at timestamp with time zone, p_checks risk.check_result[], p_details jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO audit.risk_events (bot_id, kind, actor, reason, subject_id, details, occurred_at)
+  VALUES (p_bot_id, 'order_denied', p_bot_id,
+    (SELECT string_agg(DISTINCT c.code, ', ') FROM unnest(p_checks) c WHERE c.passed IS NOT TRUE), p_order_id, p_details, p_at);
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.log_kill_switch_action(p_id uuid, p_by text, p_action text, p_bot_id text, p_note text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE risk.kill_switch_events
+  SET action_log = action_log || jsonb_strip_nulls(jsonb_build_object('at',
+      to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'by', p_by, 'action', p_action, 'botId', p_bot_id,
+      'note', p_note)),
+    positions_closed = positions_closed + (p_action = 'position_closed')::integer,
+    orders_cancelled = orders_cancelled + (p_action = 'order_cancelled')::integer,
+    changed_by = p_by, change_reason = coalesce(p_note, p_action)
+  WHERE id = p_id;
+  RETURN FOUND;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.net_pnl_between(p_bot_id text, p_base text, p_from timestamp with time zone, p_until timestamp with time zone, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH fills AS (
+    SELECT f.exchange, f.fee_currency, i.settle_currency, f.realised_gross, f.fee, f.fee_in_settlement
+    FROM trading.fills f
+    LEFT JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
+    WHERE f.bot_id = p_bot_id AND f.executed_at >= p_from AND f.executed_at < p_until),
+  amounts AS (
+    SELECT exchange, settle_currency AS currency,
+      CASE WHEN count(*) = count(realised_gross) THEN sum(realised_gross - coalesce(fee_in_settlement, 0)) END AS amount
+    FROM fills GROUP BY 1, 2
+    UNION ALL
+    SELECT exchange, fee_currency, -sum(fee) FROM fills WHERE fee_in_settlement IS NULL GROUP BY 1, 2
+    UNION ALL
+    SELECT exchange, currency, CASE WHEN count(*) = count(amount) THEN sum(amount) END FROM trading.cash_flows
+    WHERE bot_id = p_bot_id AND occurred_at >= p_from AND occurred_at < p_until
+      AND kind IN ('funding', 'interest', 'rebate', 'fee', 'adjustment')
+    GROUP BY 1, 2),
+  valued AS (
+    SELECT amount * risk.rate_between(exchange, currency, p_base, p_at, p_max_age) AS value FROM amounts WHERE amount IS DISTINCT FROM 0)
+  SELECT CASE WHEN p_from < p_until AND count(*) = count(value) THEN coalesce(sum(value), 0) END FROM valued
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.notify(p_subject text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM pg_notify('tradeblotter_risk', p_subject);
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.numbers_as_text(document jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT jsonb_object_agg(key, CASE jsonb_typeof(value) WHEN 'number' THEN to_jsonb(value #>> '{}') ELSE value END)
+  FROM jsonb_each(document)
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.observe_equity(p_bot_id text, p_equity numeric, p_flows numeric, p_at timestamp with time zone)
+ RETURNS SETOF risk.drawdowns
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_smallest CONSTANT numeric := 0.000000000000000000000000000001;
+  v_last risk.drawdowns;
+  v_bot fleet.bots;
+  v_flows numeric;
+  v_capital numeric;
+  v_rest numeric;
+  v_watched numeric;
+  v_new_day boolean;
+BEGIN
+  IF p_equity IS NULL OR p_flows IS NULL THEN RETURN; END IF;
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
+  SELECT * INTO v_bot FROM fleet.bots WHERE bot_id = p_bot_id;
+  IF NOT FOUND THEN RETURN; END IF;
+  SELECT * INTO v_last FROM risk.drawdowns WHERE bot_id = p_bot_id ORDER BY day DESC LIMIT 1;
+  IF v_last.observed_at > p_at THEN
+    RETURN NEXT v_last;
+    RETURN;
+  END IF;
+  IF v_last.bot_id IS NULL THEN
+    -- What it began with is the first observation.
+    v_last := ROW(p_bot_id, NULL, NULL, v_bot.initial_equity, 0, 1, 1, least(v_bot.created_at, p_at), 0, 0, 0,
+      least(v_bot.created_at, p_at), 1, least(v_bot.created_at, p_at), 0)::risk.drawdowns;
+  END IF;
+  v_watched := v_last.watched_drawdown_fraction;
+  SELECT p_flows - coalesce(sum(d.flows), 0) INTO v_flows FROM risk.drawdowns d WHERE d.bot_id = p_bot_id;
+
+  -- What came or went counts at the end of the time between; at its beginning where nothing was there to gain or lose with, or
+  -- where a deposit would make a loss of its own larger than all there was.
+  v_capital := v_last.equity;
+  v_rest := p_equity - v_flows;
+  IF v_capital <= 0 OR (v_rest <= 0 AND p_equity > 0) THEN
+    v_capital := v_last.equity + v_flows;
+    v_rest := p_equity;
+  END IF;
+  v_new_day := v_last.day IS DISTINCT FROM (p_at AT TIME ZONE 'UTC')::date;
+  v_last.day := (p_at AT TIME ZONE 'UTC')::date;
+  v_last.observed_at := p_at;
+  v_last.equity := p_equity;
+  v_last.flows := v_flows + CASE WHEN v_new_day THEN 0 ELSE v_last.flows END;
+  -- Without capital nothing is gained or lost. Where nothing was, the drawdown stays what it was.
+  IF v_capital > 0 AND v_rest <> v_capital THEN
+    v_last.growth := greatest(trading.divide(v_last.growth * greatest(v_rest, v_capital / 1000000), v_capital), v_smallest);
+    IF v_last.growth > v_last.peak_growth THEN
+      v_last.peak_growth := v_last.growth;
+      v_last.peak_at := p_at;
+    END IF;
+    v_last.watched_peak_growth := greatest(v_last.watched_peak_growth, v_last.growth);
+    IF v_rest <= 0 THEN
+      v_last.drawdown_fraction := 1;
+      v_last.watched_drawdown_fraction := 1;
+    ELSE
+      v_last.drawdown_fraction := 1 - trading.divide(v_last.growth, v_last.peak_growth);
+      v_last.watched_drawdown_fraction := 1 - trading.divide(v_last.growth, v_last.watched_peak_growth);
+    END IF;
+  END IF;
+  v_last.day_max_drawdown_fraction := greatest(v_last.drawdown_fraction, CASE WHEN NOT v_new_day THEN v_last.day_max_drawdown_fraction END);
+  IF v_last.drawdown_fraction > v_last.max_drawdown_fraction THEN
+    v_last.max_drawdown_fraction := v_last.drawdown_fraction;
+    v_last.max_drawdown_at := p_at;
+  END IF;
+
+  INSERT INTO risk.drawdowns AS d (bot_id, day, observed_at, equity, flows, growth, peak_growth, peak_at, drawdown_fraction,
+    day_max_drawdown_fraction, max_drawdown_fraction, max_drawdown_at, watched_peak_growth, watched_since, watched_drawdown_fraction)
+  VALUES (v_last.bot_id, v_last.day, v_last.observed_at, v_last.equity, v_last.flows, v_last.growth, v_last.peak_growth, v_last.peak_at,
+    v_last.drawdown_fraction, v_last.day_max_drawdown_fraction, v_last.max_drawdown_fraction, v_last.max_drawdown_at,
+    v_last.watched_peak_growth, v_last.watched_since, v_last.watched_drawdown_fraction)
+  ON CONFLICT (bot_id, day) DO UPDATE SET observed_at = excluded.observed_at, equity = excluded.equity, flows = excluded.flows,
+    growth = excluded.growth, peak_growth = excluded.peak_growth, peak_at = excluded.peak_at,
+    drawdown_fraction = excluded.drawdown_fraction, day_max_drawdown_fraction = excluded.day_max_drawdown_fraction,
+    max_drawdown_fraction = excluded.max_drawdown_fraction, max_drawdown_at = excluded.max_drawdown_at,
+    watched_peak_growth = excluded.watched_peak_growth, watched_since = excluded.watched_since,
+    watched_drawdown_fraction = excluded.watched_drawdown_fraction
+  RETURNING d.* INTO v_last;
+  IF v_last.watched_drawdown_fraction IS DISTINCT FROM v_watched THEN PERFORM risk.notify(p_bot_id); END IF;
+  RETURN NEXT v_last;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.open_gate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_event uuid;
+BEGIN
+  SELECT event_id INTO v_event FROM risk.kill_switch WHERE id FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the row of the kill switch is missing, so no bot is registered' USING ERRCODE = 'TB002';
+  END IF;
+  INSERT INTO risk.gates (bot_id, kill_switch_event_id) VALUES (NEW.bot_id, v_event);
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.place_order(p_bot_id text, p_id uuid, p_client_order_id text, p_exchange text, p_symbol text, p_side text, p_position_side text, p_type text, p_time_in_force text, p_quantity numeric, p_limit_price numeric, p_stop_price numeric, p_trailing_distance numeric, p_reduce_only boolean, p_post_only boolean, p_purpose text, p_parent_id uuid, p_position_id uuid, p_decision_id uuid, p_reference_price numeric, p_confidence double precision, p_at timestamp with time zone, OUT outcome text, OUT order_id uuid, OUT order_exchange text, OUT placed_at timestamp with time zone, OUT checks jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_exchange text;
+  v_mode text;
+  v_checks risk.check_result[];
+  v_direction text;
+  v_held numeric;
+  v_closing numeric;
+  v_stored trading.orders;
+  v_is_exit boolean := p_reduce_only OR p_purpose IN ('exit', 'stop_loss', 'take_profit', 'scale_out');
+  v_reduces boolean;
+BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'an order is not placed in a transaction that is %: it would not see what closed the gate since it began',
+      current_setting('transaction_isolation') USING ERRCODE = 'TB002', HINT = 'place it in a transaction that is read committed';
+  END IF;
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
+  -- After the gate: waiting for it takes time. FOUND is still of the gate.
+  placed_at := risk.clock(p_at);
+  IF NOT FOUND AND NOT EXISTS (SELECT FROM fleet.bots b WHERE b.bot_id = p_bot_id) THEN
+    outcome := 'unknown_bot';
+    RETURN;
+  END IF;
+  SELECT * INTO v_stored FROM trading.orders o WHERE o.bot_id = p_bot_id AND o.client_order_id = p_client_order_id;
+  IF FOUND THEN
+    order_id := v_stored.id;
+    order_exchange := v_stored.exchange;
+    outcome := 'repeat';
+    -- An entry that was not sent yet must not be sent after a stop, by a bot that has started again. It is in the limits already.
+    IF v_stored.status = 'pending' AND NOT v_stored.reduce_only AND (v_stored.checks #>> '{0,code}') IS DISTINCT FROM 'reduces' THEN
+      v_checks := ARRAY(
+        SELECT c::risk.check_result FROM unnest(risk.check_entry(p_bot_id, v_stored.exchange, v_stored.symbol, v_stored.side,
+          v_stored.position_side, NULL, NULL, NULL, NULL, NULL, NULL, placed_at)) c
+        WHERE c.code NOT IN ('open_positions', 'exposure', 'leverage', 'order_rate'));
+      IF NOT coalesce((SELECT bool_and(c.passed IS TRUE) FROM unnest(v_checks) c), false) THEN
+        outcome := 'denied';
+        checks := risk.checks_as_json(v_checks, false);
+        PERFORM risk.log_denial(p_bot_id, v_stored.id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id,
+          'exchange', v_stored.exchange, 'symbol', v_stored.symbol, 'side', v_stored.side, 'isRepeat', true, 'checks', checks));
+      END IF;
+    END IF;
+    RETURN;
+  END IF;
+
+  -- What is held and what will close some of it, of one moment: a fill that closes is taken from both at once. Exits of one
+  -- parent that can only reduce are alternatives, of which the largest counts.
+  SELECT b.exchange, b.mode, p.direction, p.quantity, (
+    SELECT sum(part.quantity) FROM (
+      SELECT max(exit.quantity) AS quantity FROM (
+        SELECT o.quantity - o.filled_quantity AS quantity,
+          CASE WHEN o.reduce_only THEN coalesce(o.parent_id, o.id) ELSE o.id END AS alternative
+        FROM trading.orders o
+        WHERE o.bot_id = p_bot_id AND o.exchange = coalesce(p_exchange, b.exchange) AND o.symbol = p_symbol
+          AND o.position_side = p_position_side AND o.side = p_side AND o.status IN ('pending', 'submitted', 'partially_filled')
+        UNION ALL
+        SELECT p_quantity, CASE WHEN p_reduce_only THEN coalesce(p_parent_id, p_id) ELSE p_id END) exit
+      GROUP BY exit.alternative) part)
+  INTO v_exchange, v_mode, v_direction, v_held, v_closing
+  FROM fleet.bots b
+  LEFT JOIN trading.positions p ON p.bot_id = b.bot_id AND p.exchange = coalesce(p_exchange, b.exchange) AND p.symbol = p_symbol
+    AND p.position_side = p_position_side AND p.status = 'open'
+  WHERE b.bot_id = p_bot_id;
+  order_exchange := coalesce(p_exchange, v_exchange);
+  IF p_at IS NOT NULL AND v_mode IS DISTINCT FROM 'backtest' THEN
+    RAISE EXCEPTION 'now is given for bot ''%'', which is not in mode backtest: the database''s clock decides', p_bot_id
+      USING ERRCODE = 'TB002';
+  END IF;
+
+  v_reduces := coalesce((v_direction = 'long') = (p_side = 'sell') AND v_closing <= v_held, false);
+  IF v_reduces OR v_is_exit OR (p_position_side = 'long' AND p_side = 'sell') OR (p_position_side = 'short' AND p_side = 'buy') THEN
+    v_checks := ARRAY[ROW('reduces', v_reduces, 'reduce', 'order', 'ledger', p_position_id,
+      CASE WHEN v_reduces THEN NULL
+        WHEN v_held IS NULL THEN 'nothing is held that it could reduce'
+        WHEN (v_direction = 'long') <> (p_side = 'sell') THEN 'it would add to the position'
+        WHEN v_closing > p_quantity THEN 'it would close more than is held, together with the exits on their way'
+        ELSE 'it would close more than is held' END,
+      NULL, NULL, v_held, v_closing)::risk.check_result];
+  ELSE
+    v_checks := risk.check_entry(p_bot_id, order_exchange, p_symbol, p_side, p_position_side, p_type, p_quantity, p_limit_price,
+      p_stop_price, p_reference_price, p_confidence, placed_at);
+    SELECT coalesce(bool_and(c.passed IS TRUE), false) INTO v_reduces FROM unnest(v_checks) c;
+  END IF;
+  checks := risk.checks_as_json(v_checks, false);
+
+  IF NOT v_reduces THEN
+    outcome := 'denied';
+    PERFORM risk.log_denial(p_bot_id, p_id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id, 'exchange', order_exchange, 'symbol', p_symbol, 'side', p_side,
+        'positionSide', p_position_side, 'type', p_type, 'quantity', p_quantity::text, 'limitPrice', p_limit_price::text,
+        'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', checks));
+    RETURN;
+  END IF;
+  INSERT INTO trading.orders (bot_id, id, parent_id, position_id, decision_id, client_order_id, exchange, symbol, side, position_side,
+    type, time_in_force, quantity, limit_price, stop_price, trailing_distance, reduce_only, post_only, purpose, checks,
+    created_at, updated_at)
+  VALUES (p_bot_id, p_id, p_parent_id, p_position_id, p_decision_id, p_client_order_id, order_exchange, p_symbol, p_side, p_position_side,
+    p_type, p_time_in_force, p_quantity, p_limit_price, p_stop_price, p_trailing_distance, p_reduce_only, p_post_only, p_purpose, checks,
+    placed_at, placed_at);
+  outcome := 'placed';
+  order_id := p_id;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.price_of(p_exchange text, p_symbol text, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT last_close FROM market.series
+  WHERE exchange = p_exchange AND symbol = p_symbol AND last_price_at >= p_at - p_max_age
+  ORDER BY last_price_at DESC LIMIT 1
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.rate_between(p_exchange text, p_from text, p_to text, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_rate numeric;
+BEGIN
+  IF p_from = p_to THEN RETURN 1; END IF;
+  SELECT CASE WHEN i.base_currency = p_from THEN s.last_close ELSE trading.divide(1, s.last_close) END INTO v_rate
+  FROM market.instruments i
+  JOIN market.series s ON s.exchange = i.exchange AND s.symbol = i.symbol
+  WHERE i.exchange = p_exchange AND s.last_price_at >= p_at - p_max_age
+    AND ((i.base_currency = p_from AND i.quote_currency = p_to) OR (i.base_currency = p_to AND i.quote_currency = p_from))
+  ORDER BY s.last_price_at DESC, s.id LIMIT 1;
+  RETURN v_rate;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.realised_pnl(p_bot_id text, p_base text, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH amounts AS (
+    SELECT exchange, settle_currency AS currency, sum(realised_gross - fees + funding) AS amount
+    FROM trading.positions WHERE bot_id = p_bot_id GROUP BY 1, 2
+    UNION ALL
+    SELECT p.exchange, fee.key, -sum(fee.value::numeric)
+    FROM trading.positions p CROSS JOIN jsonb_each_text(p.unvalued_fees) fee
+    WHERE p.bot_id = p_bot_id AND p.unvalued_fees <> '{}' GROUP BY 1, 2
+    UNION ALL
+    SELECT exchange, currency, sum(amount) FROM trading.cash_flows
+    WHERE bot_id = p_bot_id AND occurred_at <= p_at
+      AND (kind IN ('interest', 'rebate', 'fee', 'adjustment') OR (kind = 'funding' AND position_id IS NULL))
+    GROUP BY 1, 2),
+  valued AS (
+    SELECT amount * risk.rate_between(exchange, currency, p_base, p_at, p_max_age) AS value FROM amounts WHERE amount <> 0)
+  SELECT CASE WHEN count(*) = count(value) THEN coalesce(sum(value), 0) END FROM valued
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.trading_status(bot_id text, symbol text DEFAULT NULL::text, side text DEFAULT NULL::text, exchange text DEFAULT NULL::text, position_side text DEFAULT NULL::text, at timestamp with time zone DEFAULT NULL::timestamp with time zone, OUT state text, OUT blocks jsonb, OUT checked_at timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_checks risk.check_result[];
+BEGIN
+  checked_at := risk.clock($6);
+  v_checks := risk.check_entry($1, $4, $2, $3, $5, NULL, NULL, NULL, NULL, NULL, NULL, checked_at);
+  SELECT CASE WHEN bool_and(c.passed IS TRUE) THEN 'active' WHEN bool_or(c.passed IS NOT TRUE AND c.effect = 'halt') THEN 'halted' ELSE 'reducing' END
+  INTO state FROM unnest(v_checks) c;
+  state := coalesce(state, 'halted');
+  blocks := risk.checks_as_json(v_checks, true);
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.trip_circuit_breakers(p_bot_id text, p_trips jsonb, p_now timestamp with time zone)
+ RETURNS SETOF risk.circuit_breakers
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_now timestamptz;
+  v_active risk.circuit_breakers;
+  v_new risk.circuit_breakers;
+  v_any boolean := false;
+  t record;
+BEGIN
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
+  IF NOT FOUND THEN RETURN; END IF;
+  v_now := risk.clock(p_now);
+  FOR t IN SELECT * FROM jsonb_to_recordset(p_trips) AS trip (
+    id uuid, rule text, trigger text, exchange text, symbol text, side text, severity text, reason text, threshold numeric,
+    actual numeric, tripped_by text, tripped_at timestamptz, cooldown_ms bigint, trips_in_row integer, context jsonb,
+    guarded boolean, seen_trip_id uuid, seen_ended_count bigint)
+  LOOP
+    SELECT * INTO v_active FROM risk.circuit_breakers b
+    WHERE b.bot_id = p_bot_id AND b.rule = t.rule AND coalesce(b.exchange, '') = coalesce(t.exchange, '')
+      AND coalesce(b.symbol, '') = coalesce(t.symbol, '') AND coalesce(b.side, '') = coalesce(t.side, '') AND b.status = 'active';
+    CONTINUE WHEN v_active.id IS NOT NULL AND coalesce(v_active.expires_at, 'infinity') > v_now;
+    CONTINUE WHEN t.guarded AND v_active.id IS DISTINCT FROM t.seen_trip_id;
+    CONTINUE WHEN t.guarded AND t.seen_ended_count IS DISTINCT FROM (
+      SELECT count(*) FROM risk.circuit_breakers b
+      WHERE b.bot_id = p_bot_id AND b.rule = t.rule AND coalesce(b.exchange, '') = coalesce(t.exchange, '')
+        AND coalesce(b.symbol, '') = coalesce(t.symbol, '') AND coalesce(b.side, '') = coalesce(t.side, '')
+        AND b.status IN ('resolved', 'overridden'));
+    UPDATE risk.circuit_breakers SET status = 'expired' WHERE bot_id = p_bot_id AND id = v_active.id;
+    INSERT INTO risk.circuit_breakers (bot_id, id, rule, trigger, exchange, symbol, side, severity, reason, threshold, actual, tripped_by,
+      tripped_at, cooldown_ms, trips_in_row, context)
+    VALUES (p_bot_id, t.id, t.rule, t.trigger, t.exchange, t.symbol, t.side, t.severity, t.reason, t.threshold, t.actual, t.tripped_by,
+      coalesce(t.tripped_at, v_now), t.cooldown_ms, t.trips_in_row, t.context)
+    ON CONFLICT DO NOTHING RETURNING * INTO v_new;
+    CONTINUE WHEN NOT FOUND;
+    v_any := true;
+    RETURN NEXT v_new;
+  END LOOP;
+  IF v_any THEN PERFORM risk.notify(p_bot_id); END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.trip_global_circuit_breakers(p_trips jsonb, p_now timestamp with time zone)
+ RETURNS SETOF risk.global_circuit_breakers
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_now timestamptz;
+  v_active risk.global_circuit_breakers;
+  v_new risk.global_circuit_breakers;
+  v_any boolean := false;
+  t record;
+BEGIN
+  PERFORM FROM risk.global_settings WHERE version = (SELECT max(version) FROM risk.global_settings) FOR NO KEY UPDATE;
+  v_now := risk.clock(p_now);
+  FOR t IN SELECT * FROM jsonb_to_recordset(p_trips) AS trip (
+    id uuid, rule text, trigger text, exchange text, symbol text, side text, severity text, reason text, threshold numeric,
+    actual numeric, tripped_by text, tripped_at timestamptz, cooldown_ms bigint, trips_in_row integer, context jsonb,
+    guarded boolean, seen_trip_id uuid, seen_ended_count bigint)
+  LOOP
+    SELECT * INTO v_active FROM risk.global_circuit_breakers b
+    WHERE b.rule = t.rule AND coalesce(b.exchange, '') = coalesce(t.exchange, '') AND coalesce(b.symbol, '') = coalesce(t.symbol, '')
+      AND coalesce(b.side, '') = coalesce(t.side, '') AND b.status = 'active'
+    FOR NO KEY UPDATE;
+    CONTINUE WHEN v_active.id IS NOT NULL AND coalesce(v_active.expires_at, 'infinity') > v_now;
+    CONTINUE WHEN t.guarded AND v_active.id IS DISTINCT FROM t.seen_trip_id;
+    CONTINUE WHEN t.guarded AND t.seen_ended_count IS DISTINCT FROM (
+      SELECT count(*) FROM risk.global_circuit_breakers b
+      WHERE b.rule = t.rule AND coalesce(b.exchange, '') = coalesce(t.exchange, '') AND coalesce(b.symbol, '') = coalesce(t.symbol, '')
+        AND coalesce(b.side, '') = coalesce(t.side, '') AND b.status IN ('resolved', 'overridden'));
+    UPDATE risk.global_circuit_breakers SET status = 'expired' WHERE id = v_active.id;
+    INSERT INTO risk.global_circuit_breakers (id, rule, trigger, exchange, symbol, side, severity, reason, threshold, actual, tripped_by,
+      tripped_at, cooldown_ms, trips_in_row, context)
+    VALUES (t.id, t.rule, t.trigger, t.exchange, t.symbol, t.side, t.severity, t.reason, t.threshold, t.actual, t.tripped_by,
+      coalesce(t.tripped_at, v_now), t.cooldown_ms, t.trips_in_row, t.context)
+    ON CONFLICT DO NOTHING RETURNING * INTO v_new;
+    CONTINUE WHEN NOT FOUND;
+    v_any := true;
+    RETURN NEXT v_new;
+  END LOOP;
+  IF v_any THEN PERFORM risk.notify('*'); END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.unrealised_pnl(p_bot_id text, p_base text, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH held AS (
+    SELECT p.*, coalesce(CASE WHEN p.marked_at >= p_at - p_max_age THEN p.mark_price END,
+      risk.price_of(p.exchange, p.symbol, p_at, p_max_age)) AS price
+    FROM trading.positions p WHERE p.bot_id = p_bot_id AND p.status = 'open'),
+  valued AS (
+    SELECT CASE direction WHEN 'long' THEN 1 ELSE -1 END
+      * CASE instrument_kind WHEN 'inverse' THEN cost - trading.divide(quantity * contract_size, price) ELSE price * quantity * contract_size - cost END
+      * risk.rate_between(exchange, settle_currency, p_base, p_at, p_max_age) AS value
+    FROM held)
+  SELECT CASE WHEN count(*) = count(value) THEN coalesce(sum(value), 0) END FROM valued
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.value_of(p_kind text, p_contract_size numeric, p_quote text, p_settle text, p_base text, p_exchange text, p_quantity numeric, p_price numeric, p_at timestamp with time zone, p_max_age interval)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE
+    WHEN p_kind IN ('spot', 'linear') THEN p_price * p_quantity * p_contract_size * risk.rate_between(p_exchange, p_quote, p_base, p_at, p_max_age)
+    WHEN p_kind = 'inverse' THEN coalesce(p_quantity * p_contract_size * risk.rate_between(p_exchange, p_quote, p_base, p_at, p_max_age),
+      trading.divide(p_quantity * p_contract_size, p_price) * risk.rate_between(p_exchange, p_settle, p_base, p_at, p_max_age))
+  END
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.window_start(p_unit text, p_window_ms bigint, p_at timestamp with time zone, p_zone text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE WHEN p_unit = 'window' THEN p_at - (p_window_ms - 1) * interval '1 millisecond'
+    WHEN (start - interval '1 hour') AT TIME ZONE p_zone >= midnight THEN start - interval '1 hour'
+    ELSE start END
+  FROM (SELECT midnight, midnight AT TIME ZONE p_zone AS start
+    FROM (SELECT CASE WHEN p_unit <> 'window' THEN date_trunc(p_unit, p_at AT TIME ZONE p_zone) END AS midnight) m) s
+$function$;
+
 CREATE OR REPLACE FUNCTION trading.divide(dividend numeric, divisor numeric)
  RETURNS numeric
  LANGUAGE sql
@@ -1342,6 +3073,169 @@ CREATE VIEW market.volatility AS
      CROSS JOIN ( VALUES (24), (168), (720)) span(window_hours)
      CROSS JOIN LATERAL market.volatility_of(s.id, ending.at - make_interval(hours => span.window_hours), ending.at) v(candle_count, return_count, log_return_deviation, mean_range, range_deviation, mean_volume, max_volume)
   WHERE s.last_open_time IS NOT NULL;
+
+CREATE VIEW risk.summary AS
+ SELECT b.bot_id,
+    b.name AS bot_name,
+    b.exchange,
+    b.mode,
+    b.base_currency,
+    b.status AS bot_status,
+    status.state,
+    status.blocks,
+    status.checked_at::timestamp(3) with time zone AS checked_at,
+    COALESCE(switch.status, 'off'::text) AS kill_switch_status,
+    breakers.active_breakers,
+    locks.active_locks,
+    exposure.open_positions,
+    orders.pending_orders,
+    exposure.unpriced,
+    exposure.gross AS exposure,
+    exposure.net AS net_exposure,
+    account.equity,
+        CASE
+            WHEN exposure.unpriced = '[]'::jsonb AND account.equity > 0::numeric THEN (exposure.gross / account.equity)::double precision
+            ELSE NULL::double precision
+        END AS leverage,
+        CASE
+            WHEN exposure.unpriced = '[]'::jsonb THEN exposure.concentration
+            ELSE NULL::double precision
+        END AS concentration,
+    exposure.correlation,
+    exposure.liquidity,
+    drawdown.drawdown_fraction::double precision AS drawdown_fraction,
+    drawdown.max_drawdown_fraction::double precision AS max_drawdown_fraction,
+    drawdown.observed_at AS drawdown_observed_at,
+    risk.net_pnl_between(b.bot_id, b.base_currency, risk.window_start('day'::text, NULL::bigint, status.checked_at, b.time_zone), risk.window_start('day'::text, NULL::bigint, risk.window_start('day'::text, NULL::bigint, status.checked_at, b.time_zone) + '26:00:00'::interval, b.time_zone), status.checked_at, ages.price_age) AS day_net_pnl,
+    halt.reason AS last_halt_reason,
+    halt.at AS last_halt_at,
+    var.method AS value_at_risk_method,
+    var.confidence AS value_at_risk_confidence,
+    var.horizon_days AS value_at_risk_horizon_days,
+    var.value AS value_at_risk,
+    var.fraction AS value_at_risk_fraction,
+    var.unpriced AS value_at_risk_unpriced,
+    var.calculated_at AS value_at_risk_calculated_at,
+    alerts.open_alerts
+   FROM fleet.bots b
+     CROSS JOIN LATERAL risk.trading_status(b.bot_id) status(state, blocks, checked_at)
+     CROSS JOIN LATERAL risk.ages_of(b.bot_id) ages(price_age, equity_age)
+     CROSS JOIN LATERAL ( SELECT risk.equity_of(b.bot_id, status.checked_at) AS equity) account
+     LEFT JOIN risk.kill_switch k ON k.id
+     LEFT JOIN risk.gates gate ON gate.bot_id = b.bot_id
+     LEFT JOIN risk.kill_switch_events switch ON switch.id = COALESCE(k.event_id, gate.kill_switch_event_id)
+     CROSS JOIN LATERAL ( SELECT (( SELECT count(*) AS count
+                   FROM risk.circuit_breakers c
+                  WHERE c.bot_id = b.bot_id AND c.status = 'active'::text AND COALESCE(c.expires_at, 'infinity'::timestamp with time zone) > status.checked_at)) + (( SELECT count(*) AS count
+                   FROM risk.global_circuit_breakers c
+                  WHERE c.status = 'active'::text AND COALESCE(c.expires_at, 'infinity'::timestamp with time zone) > status.checked_at AND COALESCE(c.exchange, b.exchange) = b.exchange)) AS active_breakers) breakers
+     CROSS JOIN LATERAL ( SELECT (( SELECT count(*) AS count
+                   FROM risk.locks l
+                  WHERE l.bot_id = b.bot_id AND l.unlocked_at IS NULL AND COALESCE(l.expires_at, 'infinity'::timestamp with time zone) > status.checked_at)) + (( SELECT count(*) AS count
+                   FROM risk.global_locks l
+                  WHERE l.unlocked_at IS NULL AND COALESCE(l.expires_at, 'infinity'::timestamp with time zone) > status.checked_at AND COALESCE(l.exchange, b.exchange) = b.exchange)) AS active_locks) locks
+     CROSS JOIN LATERAL ( SELECT count(*) AS pending_orders
+           FROM trading.orders o
+          WHERE o.bot_id = b.bot_id AND (o.status = ANY (ARRAY['pending'::text, 'submitted'::text, 'partially_filled'::text]))) orders
+     CROSS JOIN LATERAL ( WITH held AS MATERIALIZED (
+                 SELECT x.exchange,
+                    x.symbol,
+                    x.positions,
+                    x.long_value,
+                    x.short_value,
+                    x.is_inverse,
+                    (x.long_value + x.short_value)::double precision AS size
+                   FROM risk.exposures_of(b.bot_id, status.checked_at) x(exchange, symbol, positions, long_value, short_value, is_inverse)
+                ), matrix AS (
+                 SELECT m.correlations
+                   FROM risk.correlation_matrices m
+                  WHERE m.exchange = (( SELECT
+                                CASE
+                                    WHEN min(h_1.exchange) = max(h_1.exchange) THEN min(h_1.exchange)
+                                    ELSE NULL::text
+                                END AS "case"
+                           FROM held h_1)) AND m.calculated_at > (status.checked_at - '7 days'::interval) AND m.symbols @> (( SELECT jsonb_agg(h_1.symbol) AS jsonb_agg
+                           FROM held h_1))
+                  ORDER BY m.calculated_at DESC, m.id DESC
+                 LIMIT 1
+                ), pairs AS (
+                 SELECT first.size * second.size AS weight,
+                    abs((pair.one ->> 'coefficient'::text)::double precision) AS coefficient
+                   FROM held first
+                     JOIN held second ON first.symbol < second.symbol
+                     LEFT JOIN ( SELECT jsonb_array_elements(matrix.correlations) AS one
+                           FROM matrix) pair ON (pair.one ->> 'a'::text) = first.symbol AND (pair.one ->> 'b'::text) = second.symbol OR (pair.one ->> 'a'::text) = second.symbol AND (pair.one ->> 'b'::text) = first.symbol
+                )
+         SELECT COALESCE(sum(h.positions), 0::numeric)::bigint AS open_positions,
+            COALESCE(jsonb_agg(h.symbol ORDER BY h.symbol) FILTER (WHERE h.size IS NULL), '[]'::jsonb) AS unpriced,
+            COALESCE(sum(h.long_value + h.short_value), 0::numeric) AS gross,
+            COALESCE(sum(h.long_value - h.short_value), 0::numeric) AS net,
+            sum(h.size * h.size) / NULLIF(sum(h.size) ^ 2::double precision, 0::double precision) AS concentration,
+                CASE
+                    WHEN count(*) < 2 THEN 0::double precision
+                    ELSE ( SELECT
+                            CASE
+                                WHEN count(*) = count(p.coefficient) THEN sum(p.weight * p.coefficient) / NULLIF(sum(p.weight), 0::double precision)
+                                ELSE NULL::double precision
+                            END AS "case"
+                       FROM pairs p)
+                END AS correlation,
+                CASE
+                    WHEN count(*) = count(l.score) THEN sum(l.score * h.size) / NULLIF(sum(h.size), 0::double precision)
+                    ELSE NULL::double precision
+                END AS liquidity
+           FROM held h
+             LEFT JOIN risk.liquidity l ON l.exchange = h.exchange AND l.symbol = h.symbol AND l.measured_at > (status.checked_at - '1 day'::interval)) exposure
+     LEFT JOIN LATERAL ( SELECT d.drawdown_fraction,
+            d.max_drawdown_fraction,
+            d.observed_at
+           FROM risk.drawdowns d
+          WHERE d.bot_id = b.bot_id
+          ORDER BY d.day DESC
+         LIMIT 1) drawdown ON true
+     LEFT JOIN LATERAL ( SELECT h.reason,
+            h.at
+           FROM (( SELECT (c.trigger || ': '::text) || c.reason AS reason,
+                    c.tripped_at AS at
+                   FROM risk.circuit_breakers c
+                  WHERE c.bot_id = b.bot_id
+                  ORDER BY c.tripped_at DESC, c.id DESC
+                 LIMIT 1)
+                UNION ALL
+                ( SELECT (c.trigger || ': '::text) || c.reason,
+                    c.tripped_at
+                   FROM risk.global_circuit_breakers c
+                  WHERE c.tripped_at >= b.created_at AND COALESCE(c.exchange, b.exchange) = b.exchange
+                  ORDER BY c.tripped_at DESC, c.id DESC
+                 LIMIT 1)
+                UNION ALL
+                ( SELECT 'kill switch: '::text || e.reason,
+                    e.activated_at
+                   FROM risk.kill_switch_events e
+                  WHERE e.activated_at >= b.created_at
+                  ORDER BY e.activated_at DESC, e.id DESC
+                 LIMIT 1)) h
+          ORDER BY h.at DESC
+         LIMIT 1) halt ON true
+     LEFT JOIN LATERAL ( SELECT v.bot_id,
+            v.id,
+            v.method,
+            v.confidence,
+            v.horizon_days,
+            v.sample_size,
+            v.small_sample,
+            v.portfolio_value,
+            v.value,
+            v.fraction,
+            v.unpriced,
+            v.calculated_at
+           FROM risk.var_calculations v
+          WHERE v.bot_id = b.bot_id
+          ORDER BY v.calculated_at DESC, v.id DESC
+         LIMIT 1) var ON true
+     CROSS JOIN LATERAL ( SELECT count(*) AS open_alerts
+           FROM risk.alerts a
+          WHERE a.bot_id = b.bot_id AND a.status <> 'resolved'::text) alerts;
 
 CREATE VIEW trading.active_positions AS
  SELECT p.bot_id,

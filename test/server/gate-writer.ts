@@ -211,7 +211,7 @@ const WORK: Record<Lane, (...given: [Connection, HammerTask, () => number, Count
 
   // In any order, so that two of them deadlock now and then, and left open for a while after the last was placed.
   async together(own, { bots, symbol }, random, count) {
-    const chosen = shuffled(bots, random).slice(0, 1 + Math.floor(random() * 3))
+    const chosen = shuffled(bots, random).slice(0, 1 + Math.floor(random() * 2))
     const mine: Count = { ...count, placed: [], denied: {}, registered: 0 }
     const work = async (inside: Database) => {
       for (const botId of chosen) await place(inside, entryOf(botId, symbol), mine)
@@ -219,6 +219,7 @@ const WORK: Record<Lane, (...given: [Connection, HammerTask, () => number, Count
       if (random() < 0.2) throw ROLLED_BACK
     }
     await committed(own, work, pick(LEVELS, random), count, mine)
+    await sleep(random() * 60)
   },
 
   // Its snapshot may be older than the switch by the time that the bot is there.
@@ -241,6 +242,7 @@ const WORK: Record<Lane, (...given: [Connection, HammerTask, () => number, Count
       await sleep(random() * 30)
     }
     await committed(own, work, pick(LEVELS, random), count, mine)
+    await sleep(random() * 60)
   },
 
   async exits(own, { holder, symbol }, _random, count) {

@@ -35,17 +35,17 @@ const BACKEND_KILLS = Number(process.env.TEST_SWITCH_KILLS ?? '40')
 const PATIENCE_MS = 60_000 + ROUNDS * 2_000 + BACKEND_KILLS * 500
 
 const SYMBOL = 'BTC/USDT'
-const BOTS = ['b1', 'b2', 'b3', 'b4', 'b5', 'b6']
+const BOTS = ['b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7', 'b8']
 const HOLDER = 'holder'
 const LANES: readonly (readonly Lane[])[] = [
-  ['alone', 'together', 'new'],
-  ['alone', 'together', 'exits'],
-  ['alone', 'together', 'new'],
-  ['alone', 'alone', 'new'],
-  ['alone', 'together', 'new'],
-  ['alone', 'together', 'exits'],
-  ['alone', 'together', 'new'],
-  ['alone', 'alone', 'new'],
+  ['alone', 'together'],
+  ['alone', 'new'],
+  ['alone', 'exits'],
+  ['alone'],
+  ['alone', 'together'],
+  ['alone', 'new'],
+  ['alone', 'exits'],
+  ['alone'],
 ]
 const WORDS = { activatedBy: 'test', reason: 'stop' }
 const CODE = 'twelve-words'
@@ -98,7 +98,7 @@ test(
     let exitsMeanwhile = 0
     for (let round = 1; round <= ROUNDS; round++) {
       const work = hammer(round)
-      await sleep(60 + random() * 60)
+      await sleep(50 + random() * 50)
       const before = await count(shared.db, ENTRIES)
       const startedAt = performance.now()
       const activation = await activateKillSwitch(shared.db, { ...WORDS, confirmationCode: CODE })
@@ -106,7 +106,7 @@ test(
       const at = await count(shared.db, ENTRIES)
       const exitsAt = await count(shared.db, EXITS)
       expect(activation.isNew).toBe(true)
-      await sleep(40)
+      await sleep(30)
       const total = await work.stop()
       const after = await count(shared.db, ENTRIES)
       if (ROUNDS <= 5 || round % 10 === 0) {
@@ -129,7 +129,7 @@ test(
     expect(await count(shared.db, sql`select count(*) from trading.orders`)).toBe(placed.length)
     expect(Object.keys(denied)).toEqual(['kill_switch'])
     for (const many of [placed.length, denied.kill_switch, registered, exits]) {
-      expect(many).toBeGreaterThan(ROUNDS)
+      expect(many).toBeGreaterThan(ROUNDS / 2)
     }
     expect(exitsMeanwhile).toBeGreaterThan(ROUNDS / 10)
   },
@@ -236,7 +236,7 @@ test('a transaction that idles too long is ended by the server, and the switch r
 })
 
 test('transactions that deadlock over two bots do not keep the switch from being thrown', async () => {
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 2; round++) {
     const gates = [
       ['b1', 'b2'],
       ['b2', 'b1'],

@@ -83,7 +83,7 @@ const active = (status: SQLWrapper) => eq(status as never, sql`'active'`)
 /** One trip that closes entries for the whole fleet. Only its end and its cooldown change. */
 export const globalCircuitBreakers = risk.table('global_circuit_breakers', breakerColumns, (one) => [
   primaryKey({ name: 'global_circuit_breakers_pkey', columns: [one.id] }),
-  // A rule trips once, however many evaluators find it.
+  // Serves evaluateCircuitBreakers and tripCircuitBreaker: a rule trips once, however many find it.
   uniqueIndex('global_circuit_breakers_active_key')
     .on(one.rule, orNone(one.exchange), orNone(one.symbol), orNone(one.side))
     .where(active(one.status)),
@@ -103,7 +103,7 @@ export const circuitBreakers = risk.table(
   (one) => [
     primaryKey({ name: 'circuit_breakers_pkey', columns: [one.botId, one.id] }),
     foreignKey({ name: 'circuit_breakers_bot_id_fkey', columns: [one.botId], foreignColumns: [bots.botId] }),
-    // A rule trips once, however many evaluators find it.
+    // Serves evaluateCircuitBreakers and tripCircuitBreaker: a rule trips once, however many find it.
     uniqueIndex('circuit_breakers_active_key')
       .on(one.botId, one.rule, orNone(one.exchange), orNone(one.symbol), orNone(one.side))
       .where(active(one.status)),
