@@ -157,9 +157,10 @@ export async function benchThroughput(
     const script = join(folder, 'place.sql')
     await writeFile(
       script,
+      // A colon would begin the name of a variable.
       `\\set bot random(0, ${BOTS - 1})
 select outcome, order_id, order_exchange, placed_at, checks from risk.place_order('bot-' || :bot, gen_random_uuid(), gen_random_uuid()::text,
-  null, '${SYMBOL}', 'buy', 'net', 'limit', null, 0.0125, ${DRIFT}.10, null, null, false, false, 'entry', null, null, null, null, null, null);\n`,
+  null, '${SYMBOL.replaceAll(':', "' || chr(58) || '")}', 'buy', 'net', 'limit', null, 0.0125, ${DRIFT}.10, null, null, false, false, 'entry', null, null, null, null, null, null);\n`,
     )
     for (let turn = 0; turn < TURNS; turn++) {
       rates.ours.push(await placeAsFastAsPossible(db, `${run}-${turn}`))

@@ -1891,22 +1891,35 @@ BEGIN
   -- What is held and what is on its way, of one moment: a fill that moves one into the other is in one of them.
   IF coalesce(v_global.max_open_positions, v_own.max_open_positions) IS NOT NULL
     OR coalesce(v_global.max_exposure, v_own.max_exposure, v_global.max_leverage, v_own.max_leverage) IS NOT NULL THEN
-    WITH held AS (
-      -- Where no price is recent, the highest that is known: a feed that dies makes no room.
-      SELECT p.exchange, p.symbol, p.position_side, p.direction, p.quantity, coalesce(
-          CASE WHEN p.marked_at >= p_at - v_age THEN p.mark_price END,
-          risk.price_of(p.exchange, p.symbol, p_at, v_age),
-          greatest(p.mark_price, risk.price_of(p.exchange, p.symbol, p_at, interval '1000 years'), p.average_price)) AS price
+    WITH open_positions AS MATERIALIZED (
+      SELECT p.exchange, p.symbol, p.position_side, p.direction, p.quantity, p.marked_at, p.mark_price, p.average_price
       FROM trading.positions p WHERE p.bot_id = p_bot_id AND p.status = 'open'),
-    resting AS (
-      SELECT o.exchange, o.symbol, o.position_side, o.side, o.quantity - o.filled_quantity AS quantity,
-        coalesce(risk.dearest_price(o.side, o.type, o.limit_price, o.stop_price, risk.price_of(o.exchange, o.symbol, p_at, v_age)), h.price) AS price,
-        trading.divide((jsonb_path_query_first(o.checks, '$[*] ? (@.code == "order_notional").actual') #>> '{}')::numeric, o.quantity) AS unit_value,
-        CASE WHEN (h.direction = 'long') = (o.side = 'sell') THEN h.quantity ELSE 0 END AS closes
+    open_orders AS MATERIALIZED (
+      SELECT o.exchange, o.symbol, o.position_side, o.side, o.type, o.limit_price, o.stop_price, o.quantity, o.filled_quantity, o.checks
       FROM trading.orders o
-      LEFT JOIN held h ON h.exchange = o.exchange AND h.symbol = o.symbol AND h.position_side = o.position_side
       WHERE o.bot_id = p_bot_id AND o.status IN ('pending', 'submitted', 'partially_filled') AND NOT o.reduce_only
         AND NOT (o.position_side = 'long' AND o.side = 'sell') AND NOT (o.position_side = 'short' AND o.side = 'buy')),
+    -- Once for each symbol, however many orders rest in it.
+    markets AS MATERIALIZED (
+      SELECT m.exchange, m.symbol, risk.price_of(m.exchange, m.symbol, p_at, v_age) AS price
+      FROM (SELECT exchange, symbol FROM open_positions UNION SELECT exchange, symbol FROM open_orders) m),
+    held AS (
+      -- Where no price is recent, the highest that is known: a feed that dies makes no room.
+      SELECT p.exchange, p.symbol, p.position_side, p.direction, p.quantity, coalesce(
+          CASE WHEN p.marked_at >= p_at - v_age THEN p.mark_price END, m.price,
+          greatest(p.mark_price, risk.price_of(p.exchange, p.symbol, p_at, interval '1000 years'), p.average_price)) AS price
+      FROM open_positions p JOIN markets m ON m.exchange = p.exchange AND m.symbol = p.symbol),
+    resting AS (
+      SELECT o.exchange, o.symbol, o.position_side, o.side, o.quantity - o.filled_quantity AS quantity, x.price,
+        CASE WHEN x.price IS NULL THEN
+          trading.divide((jsonb_path_query_first(o.checks, '$[*] ? (@.code == "order_notional").actual') #>> '{}')::numeric, o.quantity)
+        END AS unit_value,
+        CASE WHEN (h.direction = 'long') = (o.side = 'sell') THEN h.quantity ELSE 0 END AS closes
+      FROM open_orders o
+      JOIN markets m ON m.exchange = o.exchange AND m.symbol = o.symbol
+      LEFT JOIN held h ON h.exchange = o.exchange AND h.symbol = o.symbol AND h.position_side = o.position_side
+      CROSS JOIN LATERAL (
+        SELECT coalesce(risk.dearest_price(o.side, o.type, o.limit_price, o.stop_price, m.price), h.price) AS price) x),
     -- What is opposite to a position closes it before it opens anything: all of it together, once.
     entering AS (
       SELECT exchange, symbol, position_side, CASE WHEN count(*) = count(quantity) THEN greatest(sum(quantity) - max(closes), 0) END AS quantity,
@@ -2233,7 +2246,20 @@ BEGIN
   RETURN NEW;
 END $function$;
 
-CREATE OR REPLACE FUNCTION risk.halt_gates(p_event_id uuid, p_in_transaction boolean)
+CREATE OR REPLACE FUNCTION risk.halt_gate(p_event_id uuid, p_bot_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM risk.gates WHERE bot_id = p_bot_id FOR NO KEY UPDATE;
+  PERFORM FROM risk.kill_switch WHERE event_id = p_event_id FOR KEY SHARE SKIP LOCKED;
+  IF FOUND THEN
+    UPDATE risk.gates SET kill_switch_event_id = p_event_id, version = version + 1
+    WHERE bot_id = p_bot_id AND kill_switch_event_id IS DISTINCT FROM p_event_id;
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION risk.halt_gates(p_event_id uuid, p_in_transaction boolean DEFAULT false, p_wait boolean DEFAULT false)
  RETURNS SETOF text
  LANGUAGE plpgsql
 AS $function$
@@ -2242,6 +2268,7 @@ BEGIN
     RAISE EXCEPTION 'the kill switch is not thrown in a transaction that is %, which does not see the bots registered meanwhile',
       current_setting('transaction_isolation') USING ERRCODE = 'TB002';
   END IF;
+  IF p_wait THEN LOCK TABLE risk.kill_switch IN EXCLUSIVE MODE; END IF;
   PERFORM FROM risk.kill_switch WHERE event_id = p_event_id FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN
     -- Taken back meanwhile: then there is nothing to hold.
@@ -2526,6 +2553,23 @@ BEGIN
     RAISE EXCEPTION 'an order is not placed in a transaction that is %: it would not see what closed the gate since it began',
       current_setting('transaction_isolation') USING ERRCODE = 'TB002', HINT = 'place it in a transaction that is read committed';
   END IF;
+  -- While the switch is on, what can be no exit is refused before the gate, which others wait for.
+  IF NOT v_is_exit AND EXISTS (SELECT FROM risk.kill_switch k WHERE k.event_id IS NOT NULL)
+    AND EXISTS (SELECT FROM fleet.bots b WHERE b.bot_id = p_bot_id)
+    AND NOT EXISTS (SELECT FROM trading.orders o WHERE o.bot_id = p_bot_id AND o.client_order_id = p_client_order_id)
+    AND NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = p_bot_id AND p.symbol = p_symbol AND p.status = 'open') THEN
+    placed_at := date_trunc('milliseconds', clock_timestamp());
+    v_checks := risk.check_entry(p_bot_id, p_exchange, p_symbol, p_side, p_position_side, p_type, p_quantity, p_limit_price, p_stop_price,
+      p_reference_price, p_confidence, placed_at);
+    IF EXISTS (SELECT FROM unnest(v_checks) c WHERE c.passed IS NOT TRUE) THEN
+      outcome := 'denied';
+      checks := risk.checks_as_json(v_checks, false);
+      PERFORM risk.log_denial(p_bot_id, p_id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id,
+        'exchange', p_exchange, 'symbol', p_symbol, 'side', p_side, 'positionSide', p_position_side, 'type', p_type,
+        'quantity', p_quantity::text, 'limitPrice', p_limit_price::text, 'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', checks));
+      RETURN;
+    END IF;
+  END IF;
   UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
   -- After the gate: waiting for it takes time. FOUND is still of the gate.
   placed_at := risk.clock(p_at);
@@ -2560,13 +2604,13 @@ BEGIN
     SELECT sum(part.quantity) FROM (
       SELECT max(exit.quantity) AS quantity FROM (
         SELECT o.quantity - o.filled_quantity AS quantity,
-          CASE WHEN o.reduce_only THEN coalesce(o.parent_id, o.id) ELSE o.id END AS alternative
+          CASE WHEN o.reduce_only THEN o.parent_id END AS parent_id, o.id
         FROM trading.orders o
         WHERE o.bot_id = p_bot_id AND o.exchange = coalesce(p_exchange, b.exchange) AND o.symbol = p_symbol
           AND o.position_side = p_position_side AND o.side = p_side AND o.status IN ('pending', 'submitted', 'partially_filled')
         UNION ALL
-        SELECT p_quantity, CASE WHEN p_reduce_only THEN coalesce(p_parent_id, p_id) ELSE p_id END) exit
-      GROUP BY exit.alternative) part)
+        SELECT p_quantity, CASE WHEN p_reduce_only THEN p_parent_id END, p_id) exit
+      GROUP BY exit.parent_id, CASE WHEN exit.parent_id IS NULL THEN exit.id END) part)
   INTO v_exchange, v_mode, v_direction, v_held, v_closing
   FROM fleet.bots b
   LEFT JOIN trading.positions p ON p.bot_id = b.bot_id AND p.exchange = coalesce(p_exchange, b.exchange) AND p.symbol = p_symbol

@@ -8,15 +8,16 @@ import {
   markPosition,
   type OrderPurpose,
   type Position,
+  placeOrder,
   recordBalance,
   recordFill,
   recordHeartbeat,
-  recordOrder,
   type Side,
   setPositionDetails,
   setPositionStops,
 } from 'tradeblotter'
 import { lengthMs } from './history.ts'
+import { Supervisor } from './risk.ts'
 
 /** What the bot trades, and by which rules. Amounts are in quote currency. */
 export interface Market {
@@ -70,6 +71,8 @@ export interface Activity {
   readonly orders: number
   readonly fills: number
   readonly marks: number
+  /** When the last candle closed. */
+  readonly endedAt: Date
 }
 
 /**
@@ -82,11 +85,14 @@ export class CrossoverBot {
   readonly #db: Database
   readonly #market: Market
   readonly #averages: MovingAverages
+  readonly #supervisor: Supervisor
   /** Initial equity + realised gross − fees. */
   #cash: Decimal
   #pending: Intent | undefined
   #trend = 0
   #scaledOut = ''
+  /** Orders that it wanted to place, and those that it was let. */
+  #attempts = 0
   #orders = 0
   #fills = 0
   #marks = 0
@@ -95,6 +101,7 @@ export class CrossoverBot {
     this.#db = db
     this.#market = market
     this.#averages = new MovingAverages(market.fast, market.slow)
+    this.#supervisor = new Supervisor(db, market.botId)
     this.#cash = market.initialEquity
   }
 
@@ -102,6 +109,7 @@ export class CrossoverBot {
   async run(candles: AsyncIterator<Candle>, onProgress: (progress: Progress) => void): Promise<Activity> {
     let position = await this.#find()
     let next = await candles.next()
+    let endedAt = new Date(0)
     for (let index = 0; !next.done; index += 1) {
       const candle = next.value
       next = await candles.next()
@@ -114,11 +122,13 @@ export class CrossoverBot {
       if (position) position = await this.#mark(position, candle.close, closedAt)
       const equity = this.#cash.plus(position?.unrealisedPnl ?? 0)
       await this.#tellFleet(index, isLast, equity, closedAt)
+      await this.#supervisor.look(index, isLast, closedAt)
       // There is no open after the last candle to be filled at.
       await this.#decide(candle, isLast, equity, position, closedAt)
       onProgress({ done: index + 1, at: candle.openTime, equity })
+      endedAt = closedAt
     }
-    return { orders: this.#orders, fills: this.#fills, marks: this.#marks }
+    return { orders: this.#orders, fills: this.#fills, marks: this.#marks, endedAt }
   }
 
   async #find(): Promise<Position | undefined> {
@@ -167,10 +177,10 @@ export class CrossoverBot {
     if (this.#scaledOut === position.id || half.isZero()) return
     this.#scaledOut = position.id
     const side = position.direction === 'long' ? 'sell' : 'buy'
-    this.#pending = await this.#send(side, half, 'scale_out', 'target', at)
+    this.#pending = await this.#exit(side, half, 'scale_out', 'target', at)
   }
 
-  /** Closes what is held against the new trend and opens as much as the equity buys, in one order. */
+  /** Closes what is held against the new trend and opens as much as the equity buys, in one order; if that may not be, closes only. */
   async #turn(
     side: Side,
     candle: Candle,
@@ -184,14 +194,18 @@ export class CrossoverBot {
     const held = position?.quantity ?? new Decimal(0)
     const lots = equity.times(INVESTED_FRACTION).divToInt(candle.close.times(lotSize))
     const fresh = lots.gt(0) ? lots.times(lotSize) : new Decimal(0)
-    const quantity = held.plus(fresh)
-    if (quantity.isZero()) return
-    const purpose = fresh.isZero() ? 'exit' : 'entry'
-    this.#pending = await this.#send(side, quantity, purpose, 'crossover', at)
+    if (fresh.gt(0)) {
+      // A limit on the drawdown asks what the bot is worth now.
+      await this.#supervisor.evaluate(at)
+      this.#pending = await this.#place(side, held.plus(fresh), 'entry', 'crossover', at)
+    }
+    if (!this.#pending && held.gt(0)) {
+      this.#pending = await this.#exit(side, held, 'exit', 'crossover', at)
+    }
   }
 
-  /** Writes the order down before it is sent, and once more when the exchange has it. */
-  async #send(
+  /** An order that only reduces what is held passes, whatever stops entries. */
+  async #exit(
     side: Side,
     quantity: Decimal,
     purpose: OrderPurpose,
@@ -199,9 +213,26 @@ export class CrossoverBot {
     at: Date,
     stopPrice?: Decimal,
   ): Promise<Intent> {
+    const intent = await this.#place(side, quantity, purpose, reason, at, stopPrice)
+    if (intent) return intent
+    throw new Error(`a ${purpose} of ${quantity} was refused at ${at.toISOString()}`)
+  }
+
+  /**
+   * Has the order let through and written down before it is sent, and writes it down once more when the exchange has it.
+   * Returns undefined if it was refused: then the database has noted why.
+   */
+  async #place(
+    side: Side,
+    quantity: Decimal,
+    purpose: OrderPurpose,
+    reason: string,
+    at: Date,
+    stopPrice?: Decimal,
+  ): Promise<Intent | undefined> {
     const { botId, exchange, symbol } = this.#market
-    this.#orders += 1
-    const order = await recordOrder(this.#db, {
+    this.#attempts += 1
+    const placement = await placeOrder(this.#db, {
       botId,
       exchange,
       symbol,
@@ -211,12 +242,15 @@ export class CrossoverBot {
       quantity,
       purpose,
       reduceOnly: purpose !== 'entry',
-      clientOrderId: `order-${this.#orders}`,
-      createdAt: at,
+      clientOrderId: `order-${this.#attempts}`,
+      now: at,
     })
+    if (!placement.placed) return undefined
+    this.#orders += 1
+    const orderId = placement.order.id
     const exchangeOrderId = `paper-${this.#orders}`
-    await markOrderSubmitted(this.#db, { botId, orderId: order.id, exchangeOrderId, submittedAt: at })
-    return { orderId: order.id, side, quantity, purpose, reason }
+    await markOrderSubmitted(this.#db, { botId, orderId, exchangeOrderId, submittedAt: at })
+    return { orderId, side, quantity, purpose, reason }
   }
 
   /** Plays the exchange at the open, and returns what is held then. */
@@ -273,7 +307,7 @@ export class CrossoverBot {
     const isLong = position.direction === 'long'
     if (!stop || (isLong ? candle.low.gt(stop) : candle.high.lt(stop))) return position
     const side = isLong ? 'sell' : 'buy'
-    const intent = await this.#send(side, position.quantity, 'stop_loss', 'stop', candle.openTime, stop)
+    const intent = await this.#exit(side, position.quantity, 'stop_loss', 'stop', candle.openTime, stop)
     const price = isLong ? Decimal.min(candle.open, stop) : Decimal.max(candle.open, stop)
     await this.#fill(intent, position.quantity, price, at)
     await this.#explain(position, intent.reason)

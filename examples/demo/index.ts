@@ -24,7 +24,8 @@ import {
 import { CandleError, type FileCandle, readCandles } from './candles.ts'
 import { findHistory, type History, nameOf, readHistory, storeCandles } from './history.ts'
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts'
-import { printPosition, printProof, printResult, printTrades } from './report.ts'
+import { printPosition, printProof, printResult, printRisk, printTrades } from './report.ts'
+import { DRAWDOWN_FRACTION, REVIEW_CANDLES, readRisk, SettingsError, setLimits } from './risk.ts'
 import { bold, count, countOf, day, isLive, minute, money, overwrite, print } from './terminal.ts'
 
 const EXCHANGE = 'paper'
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   introduce(options, history, market)
   await enrol(db, options, market)
   const startedMs = performance.now()
-  const { orders, fills, marks } = await new CrossoverBot(db, market).run(
+  const { orders, fills, marks, endedAt } = await new CrossoverBot(db, market).run(
     readHistory(db, history),
     progressPrinter(history.candleCount),
   )
@@ -55,12 +56,14 @@ async function main(): Promise<void> {
   print(
     `  recorded ${count(fills)} fills of ${count(orders)} orders and ${count(marks)} marks in ${seconds} s`,
   )
+  const risk = await readRisk(db, market.botId, endedAt)
   await setBotStatus(db, { botId: market.botId, status: 'stopped', reason: 'the demo is over' })
 
   const books = await readBooks(db, market)
   printTrades(books.trades)
   printPosition(books.position, market)
   printResult(books, market)
+  printRisk(risk)
   printProof(books)
   if (!isBalanced(books) || books.differences > 0) {
     throw new Error('the books are wrong: please report this with the lines above')
@@ -119,8 +122,12 @@ function introduce(
   print(`  Bot       ${botId}`)
   print(`            crossing averages of ${fast} and ${slow} closes, long and short,`)
   print(
-    `            given up at a loss of ${percent(STOP_FRACTION)}, half taken out at a gain of ${percent(TARGET_FRACTION)}`,
+    `            given up at a loss of ${percent(STOP_FRACTION)}, half taken out at a gain of ${percent(TARGET_FRACTION)},`,
   )
+  print(
+    `            no entries from a drawdown of ${percent(DRAWDOWN_FRACTION)} on, until a human has looked`,
+  )
+  print(`            into it, which takes ${REVIEW_CANDLES} candles`)
   print(
     `  Account   ${money(initialEquity, 0)} ${currency} on paper, ${percent(INVESTED_FRACTION)} of it in a position`,
   )
@@ -166,6 +173,9 @@ async function open({ databaseUrl: url, directory }: DemoOptions): Promise<Conne
 /** A server that was named and cannot be used. */
 class ServerError extends Error {}
 
+/** What needs no stack to be understood. */
+const EXPECTED = [CandleError, ServerError, SettingsError]
+
 /** Tells the database who trades and what. Both calls can be repeated, so a bot makes them whenever it starts. */
 async function enrol(db: Connection, { method }: DemoOptions, market: Market): Promise<void> {
   const { botId, exchange, symbol, currency, lotSize, initialEquity, fast, slow } = market
@@ -187,6 +197,7 @@ async function enrol(db: Connection, { method }: DemoOptions, market: Market): P
     initialEquity,
     costBasisMethod: method,
   })
+  await setLimits(db, botId)
 }
 
 const LIVE_EVERY_MS = 100
@@ -249,7 +260,7 @@ try {
     process.stderr.write(`demo: ${error.message}\n\n${USAGE}\n`)
     process.exitCode = 2
   } else {
-    const isExpected = error instanceof CandleError || error instanceof ServerError || isDataError(error)
+    const isExpected = isDataError(error) || EXPECTED.some((kind) => error instanceof kind)
     const text = error instanceof Error ? (isExpected ? error.message : error.stack) : String(error)
     process.stderr.write(`demo: ${text}\n`)
     process.exitCode = 1

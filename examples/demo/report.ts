@@ -1,6 +1,7 @@
 import { Decimal, type Position, type Trade } from 'tradeblotter'
 import { type Books, isBalanced, sum } from './books.ts'
 import type { Market } from './bot.ts'
+import type { Halt, Risk } from './risk.ts'
 import {
   bold,
   count,
@@ -116,6 +117,34 @@ function printAmounts(rows: readonly (readonly [label: string, amount: Decimal, 
     const text = (texts[index] ?? '').padStart(width)
     print(`  ${label.padEnd(22)}${isChange ? paintBySign(text, amount) : text}`)
   })
+}
+
+const haltColumns: readonly TableColumn<Halt>[] = [
+  { title: 'tripped', text: ({ trip }) => day(trip.trippedAt), align: 'left' },
+  { title: 'by', text: ({ trip }) => trip.trigger, align: 'left' },
+  { title: 'at', text: ({ trip }) => (trip.trigger === 'max_drawdown' ? percent(trip.actual) : '') },
+  { title: 'resumed', text: ({ trip }) => (trip.resolvedAt ? day(trip.resolvedAt) : ''), align: 'left' },
+  { title: 'halted', text: ({ ms }) => duration(ms) },
+  { title: 'refused', text: ({ refused }) => String(refused) },
+  { title: 'exits', text: ({ exits }) => String(exits) },
+]
+
+function percent(fraction: Decimal | null): string {
+  return fraction === null ? '' : `${fraction.times(100).toFixed(2)} %`
+}
+
+export function printRisk({ halts, refused, codes, status }: Risk): void {
+  heading('Risk: what stopped entries, and what passed meanwhile')
+  if (halts.length > 0) printTable(haltColumns, halts, '')
+  const exits = halts.reduce((total, halt) => total + halt.exits, 0)
+  const haltedMs = halts.reduce((total, halt) => total + halt.ms, 0)
+  const entries = `${count(refused)} ${refused === 1 ? 'entry' : 'entries'} refused`
+  print(
+    `  ${countOf(halts.length, 'trip')}, halted for ${duration(haltedMs)}: ${entries}, ${countOf(exits, 'exit')} passed`,
+  )
+  if (codes.length > 0) print(`  Refused by ${codes.join(', ')}`)
+  const blocks = status.blocks.map(({ code }) => code).join(', ')
+  print(`  Status at the end: ${status.state}${blocks && ` (${blocks})`}`)
 }
 
 /** Prints both sides of the ledger's identity with all their digits, and what a replay of the fills finds. */

@@ -70,9 +70,19 @@ export async function activateKillSwitch(
   const deadline = Date.now() + PATIENCE_MS
   const [activated] = await insist(db, deadline, () => activateStatement.run(db, values))
   if (!activated) throw new DataError('unexpected', 'activateKillSwitch: no answer')
+  // A statement by itself: the stop does not fail because nobody could be told of it.
+  const telling = await tellStatement.run(db, {}).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
   await haltGates(db, activated.eventId, deadline)
-  // By itself: a stop does not fail because nobody could be told of it. Who watches reads it by and by.
-  await tellStatement.run(db, {})
+  if (telling) {
+    throw new DataError(
+      'unexpected',
+      'the kill switch is on and no entry can commit, but those who watch could not be told; they find out by polling',
+      { cause: telling.error },
+    )
+  }
   const { codeHash, ...event } = await one(
     'getKillSwitchEvent',
     `kill switch event '${activated.eventId}'`,
@@ -96,29 +106,58 @@ const activateStatement: PreparedStatement<{ eventId: string; isNew: boolean }, 
     fields: ([eventId, isNew]) => ({ eventId: eventId as string, isNew: isNew === true }),
   }))
 
-const haltStatement: PreparedStatement<string, 'id' | 'inTransaction'> = sqlStatement(
+const haltStatement: PreparedStatement<string, 'id' | 'inTransaction' | 'wait'> = sqlStatement(
   'activateKillSwitch.halt',
   (slot) => ({
-    query: sql`select bot_id from risk.halt_gates(${slot('id')}, ${slot('inTransaction')}) as bot_id`,
+    query: sql`select bot_id from risk.halt_gates(${slot('id')}, ${slot('inTransaction')}, ${slot('wait')}) as bot_id`,
     fields: ([botId]) => botId as string,
   }),
 )
 
-/** Waits until no order that was checked before the switch is in flight any more. */
+const queueStatement: PreparedStatement<null, 'id' | 'botId'> = sqlStatement(
+  'activateKillSwitch.queue',
+  (slot) => ({
+    query: sql`select risk.halt_gate(${slot('id')}, ${slot('botId')})`,
+    fields: () => null,
+  }),
+)
+
+/**
+ * Waits until no order that was checked before the switch is in flight any more: first what is free is marked, then each gate that is held is
+ * queued for, one at a time.
+ */
 async function haltGates(db: Database, id: string, deadline: number): Promise<void> {
   const inTransaction = isTransaction(db)
   for (let attempt = 1; ; attempt++) {
-    const open = await insist(db, deadline, () => haltStatement.run(db, { id, inTransaction }))
+    const wait = attempt > 1
+    const open = await insist(db, deadline, () => haltStatement.run(db, { id, inTransaction, wait }))
     if (open.length === 0) return
-    if (Date.now() > deadline) {
-      const bots = open.map((botId) => (botId === '*' ? 'bots that are being registered' : `'${botId}'`))
-      throw new DataError(
-        'transient',
-        `the kill switch is on and lets no new entry through, but orders are still in flight of ${bots.slice(0, 20).join(', ')}; activate it again to wait for them`,
-      )
+    if (Date.now() > deadline) throw inFlight(open)
+    try {
+      for (const botId of open.filter((one) => one !== REGISTRATIONS)) {
+        await insist(db, deadline, () => queueStatement.run(db, { id, botId }))
+      }
+    } catch (error) {
+      // A gate that was not free in time; anything else is not about waiting.
+      throw isDataError(error) && error.retryable ? inFlight(open, error) : error
     }
-    await pause(Math.min(attempt, 4))
   }
+}
+
+/** What stands for bots that are being registered. */
+const REGISTRATIONS = '*'
+const NAMED = 20
+
+function inFlight(open: readonly string[], cause?: unknown): DataError {
+  const bots = open.map((botId) =>
+    botId === REGISTRATIONS ? 'bots that are being registered' : `'${botId}'`,
+  )
+  const named = bots.slice(0, NAMED).join(', ')
+  return new DataError(
+    'transient',
+    `the kill switch is on and lets no new entry through, but orders may still be in flight of ${named}; activate it again to wait for them`,
+    cause === undefined ? {} : { cause },
+  )
 }
 
 /** Tries again what was rolled back for certain: a stop does not give up because somebody held a lock. */

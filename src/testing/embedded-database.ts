@@ -26,7 +26,8 @@ export async function startMigratedEngine(): Promise<EmbeddedEngine> {
   try {
     await migrateConnection(db)
     await db.close()
-    if (file !== undefined) await writeTemplate(file, await engine.dump())
+    // Migrations that were edited meanwhile may not be those of the name.
+    if (file !== undefined && file === (await templateFile())) await writeTemplate(file, await engine.dump())
     return engine
   } catch (error) {
     await engine.close()

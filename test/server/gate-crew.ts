@@ -17,6 +17,7 @@ const DRIVERS: readonly Driver[] = ['postgres', 'pg', 'postgres', 'pg', 'postgre
 export class Crew {
   readonly #children: Child<Task, Tally>[] = []
   readonly #ends: (() => Promise<void>)[] = []
+  #work: Promise<unknown> = Promise.resolve()
 
   /** Makes a database of its own, to which the processes are connected. The fleet may trade, within limits. */
   async gather(limits: RiskLimitsInput = {}): Promise<ServerDatabase> {
@@ -48,15 +49,23 @@ export class Crew {
   /** Lets the processes work until `stop` is called on what this returns. */
   hammer(taskOf: (process: number) => Omit<HammerTask, 'do'>): { stop(): Promise<Total> } {
     const over = this.#all((place) => ({ do: 'hammer', ...taskOf(place) }))
+    this.#work = over.catch(() => undefined)
     return {
       stop: async () => {
-        for (const child of this.#children) child.send({ do: 'stop' })
+        this.#stop()
         return totalOf(await over)
       },
     }
   }
 
+  #stop(): void {
+    for (const child of this.#children) child.send({ do: 'stop' })
+  }
+
+  /** Also where a test failed while they worked. */
   async leave(): Promise<void> {
+    this.#stop()
+    await this.#work
     await this.#all(() => ({ do: 'disconnect' }))
   }
 

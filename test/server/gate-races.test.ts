@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { type PlaceOrderInput, placeOrder } from '../../src/risk/place-order.ts'
+import { recordFill } from '../../src/trading/record-fills.ts'
 import type { ServerDatabase } from '../database.ts'
 import { buy, Crew, count, makeBot, makeSymbols, say } from './gate-crew.ts'
 import { EXCHANGE } from './ledger-feed.ts'
@@ -202,6 +203,31 @@ rounds(
     expect(await flippedOf(shared.db, botId)).toBe(0)
     expect(sold).toBeLessThanOrEqual(HELD.length * 12)
     expect(sold).toBeGreaterThan(HELD.length * 6)
+  },
+)
+
+rounds(
+  'a fill takes from what is held and from the exits on their way at one moment (round %i)',
+  async (round) => {
+    const botId = `moment-${round}`
+    const symbol = 'S00/USDT'
+    await makeBot(shared.db, botId)
+    await buy(shared.db, botId, symbol, '150')
+    const exits: string[] = []
+    for (let n = 0; n < 150; n++) {
+      const exit = await placeOrder(shared.db, exitOf(botId, symbol, '1'))
+      if (exit.placed) exits.push(exit.order.id)
+    }
+    // Whatever is held, exits for all of it are on their way: there is never room for another.
+    const racing = crew.place(() => Array.from({ length: 60 }, () => exitOf(botId, symbol, '1')))
+    for (const orderId of exits.slice(1)) {
+      await recordFill(shared.db, {
+        ...{ botId, exchange: EXCHANGE, symbol, side: 'sell', price: '100', quantity: '1', orderId },
+        executedAt: new Date(),
+        exchangeTradeId: orderId,
+      })
+    }
+    expect(await racing).toMatchObject({ placed: [], denied: { reduces: 480 }, failed: {} })
   },
 )
 

@@ -69,12 +69,12 @@ afterEach(async () => {
 const entry = (db: Database, botId: string) =>
   placeOrder(db, { botId, symbol: SYMBOL, side: 'buy', type: 'limit', quantity: '1', limitPrice: '100' })
 
-async function takeBack({ event }: KillSwitchActivation): Promise<void> {
-  await deactivateKillSwitch(shared.db, {
+async function takeBack({ event }: KillSwitchActivation, db: Database = shared.db): Promise<void> {
+  await deactivateKillSwitch(db, {
     ...{ eventId: event.id, deactivatedBy: 'test', reason: 'go on', confirmationCode: CODE },
   })
   // What is pending is looked through for each order: the rounds are to be alike.
-  await shared.db.execute(
+  await db.execute(
     sql`update trading.orders set status = 'cancelled', closed_at = now() where status = 'pending'`,
   )
 }
@@ -187,6 +187,9 @@ async function untilOn(): Promise<void> {
 
 test('an order left open holds up the return of the switch, and no other bot meanwhile', async () => {
   const idle = await held(shared.db, 'b1')
+  // It came before the switch, and is checked when it is its turn.
+  const waiting = entry(shared.db, 'b1')
+  await sleep(100)
   let hasReturned = false
   const activating = activateKillSwitch(shared.db, WORDS).finally(() => {
     hasReturned = true
@@ -201,6 +204,7 @@ test('an order left open holds up the return of the switch, and no other bot mea
   idle.release()
   await idle.ended
   await activating
+  expect(await waiting).toMatchObject({ placed: false, blocks: [{ code: 'kill_switch' }] })
   expect(await count(shared.db, ENTRIES)).toBe(1)
 })
 
@@ -297,13 +301,13 @@ test(
       isOver = true
       await killing
       lost += activation.failures
-      const at = await count(shared.db, ENTRIES)
+      const at = await count(killer, ENTRIES)
       await sleep(30)
       totals.push(await work.stop())
-      expect(await count(shared.db, ENTRIES)).toBe(at)
-      expect(await count(shared.db, HALF_DONE)).toBe(0)
-      await takeBack(activation.result)
-      expect(await count(shared.db, HALF_DONE)).toBe(0)
+      expect(await count(killer, ENTRIES)).toBe(at)
+      expect(await count(killer, HALF_DONE)).toBe(0)
+      await takeBack(activation.result, killer)
+      expect(await count(killer, HALF_DONE)).toBe(0)
     }
     const { placed, failed } = totalOf(totals)
     say(

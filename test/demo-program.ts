@@ -1,0 +1,44 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { buildPackage, type Outcome, ROOT, runNode } from './package-build.ts'
+
+const TSX = join(ROOT, 'node_modules/tsx/dist/cli.mjs')
+
+/** The demo beside a package that was just built. */
+export interface Demo {
+  readonly directory: string
+  run(...args: string[]): Promise<Outcome>
+  /** Calls a function of the demo on each argument, and returns what each call threw. */
+  probe(name: string, module: string, args: readonly unknown[]): Promise<string[]>
+  /** Writes a file of prices, and returns its path for the command line. */
+  writeCsv(name: string, text: string): string
+  [Symbol.dispose](): void
+}
+
+export async function buildDemo(): Promise<Demo> {
+  const { directory, [Symbol.dispose]: dispose } = await buildPackage()
+  cpSync(join(ROOT, 'examples/demo'), join(directory, 'examples/demo'), { recursive: true })
+  return {
+    directory,
+    [Symbol.dispose]: dispose,
+    run: (...args) => runNode([TSX, 'examples/demo/index.ts', ...args], { cwd: directory }),
+    async probe(name, module, args) {
+      const program = `
+        import { ${name} } from '${module}'
+        const outcomeOf = (arg) => { try { return JSON.stringify(${name}(arg)) } catch (error) { return String(error) } }
+        process.stdout.write(JSON.stringify(${JSON.stringify(args)}.map(outcomeOf)))`
+      const file = `examples/demo/probe-${name}.js`
+      writeFileSync(join(directory, file), program)
+      const { stdout, stderr } = await runNode([TSX, file], { cwd: directory })
+      expect(stderr).toBe('')
+      return JSON.parse(stdout)
+    },
+    writeCsv(name, text) {
+      const folder = join(directory, 'prices')
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, name), text)
+      return `prices/${name}`
+    },
+  }
+}
