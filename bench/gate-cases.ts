@@ -102,6 +102,12 @@ async function placeByHand(sql: postgres.Sql, round: number, owner: string): Pro
       ${side}, 'net', ${type}, null, ${quantity}, ${limitPrice}, null, null, false, false, ${purpose}, null, null, null, null, null, null)`
 }
 
+/** Orders rest until somebody ends them; a bot has some at a time, not all that it ever placed. */
+async function endOrders({ sql }: Pick<GateBench, 'sql'>): Promise<void> {
+  await sql`update trading.orders set status = 'cancelled', closed_at = now() where status = 'pending'`
+  await sql`vacuum analyze trading.orders`
+}
+
 /** Our verbs against a call of the same function of the database on the bare driver. */
 export async function benchGate({ db, sql }: GateBench, stored: string): Promise<Measured[]> {
   const asked = await compare(`isTradingAllowed, ${stored}`, {
@@ -114,6 +120,7 @@ export async function benchGate({ db, sql }: GateBench, stored: string): Promise
     floor: (round) => placeByHand(sql, round, 'floor'),
     ours: (round) => placeOrder(db, orderOf(round, 'ours')),
   })
+  await endOrders({ sql })
   return [asked, placed]
 }
 
@@ -145,7 +152,7 @@ export interface Throughput {
 
 /** Eight connections that place as fast as they can, ours and pgbench by turns. */
 export async function benchThroughput(
-  { url }: GateBench,
+  { url, sql }: GateBench,
   pgbench: string,
   run: string,
 ): Promise<Throughput | undefined> {
@@ -164,6 +171,7 @@ select outcome, order_id, order_exchange, placed_at, checks from risk.place_orde
     )
     for (let turn = 0; turn < TURNS; turn++) {
       rates.ours.push(await placeAsFastAsPossible(db, `${run}-${turn}`))
+      await endOrders({ sql })
       const { stdout } = await promisify(execFile)(pgbench, [
         ...[
           '-n',
@@ -181,6 +189,7 @@ select outcome, order_id, order_exchange, placed_at, checks from risk.place_orde
         ],
       ])
       rates.pgbench.push(Number(/tps = ([\d.]+)/.exec(stdout)?.[1]))
+      await endOrders({ sql })
     }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -98,19 +98,20 @@ async function runMarket(bench: Bench, show: Show): Promise<void> {
 async function runGate({ run }: Bench, show: Show): Promise<void> {
   const empty = await prepareGate(url, `gate_empty_${run}`)
   const full = await prepareGate(url, `gate_full_${run}`)
+  const busy = await prepareGate(url, `gate_busy_${run}`)
   try {
+    await fillGate(full)
     for (const measured of await benchGate(empty, 'empty')) show(measured)
-    const rate = await benchThroughput(empty, values.pgbench, run)
+    for (const measured of await benchGate(full, 'full')) show(measured)
+    for (const measured of await benchGrowth(empty, full)) show(measured)
+    const rate = await benchThroughput(busy, values.pgbench, run)
     note(
       rate
         ? `placeOrder, 8 connections: ${JSON.stringify(rate)}`
         : `no ${values.pgbench}: throughput not measured`,
     )
-    await fillGate(full)
-    for (const measured of await benchGate(full, 'full')) show(measured)
-    for (const measured of await benchGrowth(empty, full)) show(measured)
   } finally {
-    for (const { db, sql } of [empty, full]) await Promise.all([db.close(), sql.end()])
+    for (const { db, sql } of [empty, full, busy]) await Promise.all([db.close(), sql.end()])
   }
 }
 

@@ -50,36 +50,32 @@ describeEngines('the trading status', (open) => {
     })
   })
 
-  // The other driver of the same server would tell nothing new, in a second.
-  it.skipIf(open.engine === 'pg')(
-    'tells of every two reasons at once, and is in the worse state',
-    async () => {
-      const botId = await makeTypicalTrader(db)
-      let pairs = 0
-      for (const [index, one] of WAYS.entries()) {
-        await rolledBack(db, async (tx) => {
-          await one.close(tx, botId)
-          for (const other of WAYS.slice(index + 1)) {
-            if (one.group !== undefined && one.group === other.group) continue
-            pairs += 1
-            await rolledBack(tx, async (tx) => {
-              await other.close(tx, botId)
-              const answer = await askInSql(tx, { botId, ...ENTRY })
-              const isHalted = [one, other].some(({ effect }) => effect === 'halt')
-              expect([one.name, other.name, answer.state, answer.allowed]).toEqual([
-                one.name,
-                other.name,
-                isHalted ? 'halted' : 'reducing',
-                false,
-              ])
-              expect(answer.blocks.map(({ code }) => code).sort()).toEqual([one.code, other.code].sort())
-            })
-          }
-        })
-      }
-      expect(pairs).toBe((WAYS.length * (WAYS.length - 1)) / 2 - 6)
-    },
-  )
+  it('tells of every two reasons at once, and is in the worse state', async () => {
+    const botId = await makeTypicalTrader(db)
+    let pairs = 0
+    for (const [index, one] of WAYS.entries()) {
+      await rolledBack(db, async (tx) => {
+        await one.close(tx, botId)
+        for (const other of WAYS.slice(index + 1)) {
+          if (one.group !== undefined && one.group === other.group) continue
+          pairs += 1
+          await rolledBack(tx, async (tx) => {
+            await other.close(tx, botId)
+            const answer = await askInSql(tx, { botId, ...ENTRY })
+            const isHalted = [one, other].some(({ effect }) => effect === 'halt')
+            expect([one.name, other.name, answer.state, answer.allowed]).toEqual([
+              one.name,
+              other.name,
+              isHalted ? 'halted' : 'reducing',
+              false,
+            ])
+            expect(answer.blocks.map(({ code }) => code).sort()).toEqual([one.code, other.code].sort())
+          })
+        }
+      })
+    }
+    expect(pairs).toBe((WAYS.length * (WAYS.length - 1)) / 2 - 6)
+  })
 
   it('is halted without settings of the fleet, whatever the bot has set', async () => {
     const botId = await makeTypicalTrader(db)
