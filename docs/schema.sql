@@ -2662,6 +2662,7 @@ CREATE OR REPLACE FUNCTION risk.price_of(p_exchange text, p_symbol text, p_at ti
 AS $function$
   SELECT last_close FROM market.series
   WHERE exchange = p_exchange AND symbol = p_symbol AND last_price_at >= p_at - p_max_age
+    AND last_price_at <= p_at + interval '1 minute'
   ORDER BY last_price_at DESC LIMIT 1
 $function$;
 
@@ -2677,7 +2678,7 @@ BEGIN
   SELECT CASE WHEN i.base_currency = p_from THEN s.last_close ELSE trading.divide(1, s.last_close) END INTO v_rate
   FROM market.instruments i
   JOIN market.series s ON s.exchange = i.exchange AND s.symbol = i.symbol
-  WHERE i.exchange = p_exchange AND s.last_price_at >= p_at - p_max_age
+  WHERE i.exchange = p_exchange AND s.last_price_at >= p_at - p_max_age AND s.last_price_at <= p_at + interval '1 minute'
     AND ((i.base_currency = p_from AND i.quote_currency = p_to) OR (i.base_currency = p_to AND i.quote_currency = p_from))
   ORDER BY s.last_price_at DESC, s.id LIMIT 1;
   RETURN v_rate;

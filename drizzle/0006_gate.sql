@@ -205,11 +205,13 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
--- The newest stored price of a symbol, of whatever timeframe, not older than p_max_age at p_at. Null if there is none.
+-- The newest stored price of a symbol, of whatever timeframe, not older than p_max_age at p_at. Null if there is none. What was seen later is
+-- no price of then, for who asks about the past; a minute is left to clocks that differ.
 CREATE FUNCTION risk.price_of(p_exchange text, p_symbol text, p_at timestamptz, p_max_age interval) RETURNS numeric
 LANGUAGE sql STABLE AS $$
   SELECT last_close FROM market.series
   WHERE exchange = p_exchange AND symbol = p_symbol AND last_price_at >= p_at - p_max_age
+    AND last_price_at <= p_at + interval '1 minute'
   ORDER BY last_price_at DESC LIMIT 1
 $$;
 --> statement-breakpoint
@@ -225,7 +227,7 @@ BEGIN
   SELECT CASE WHEN i.base_currency = p_from THEN s.last_close ELSE trading.divide(1, s.last_close) END INTO v_rate
   FROM market.instruments i
   JOIN market.series s ON s.exchange = i.exchange AND s.symbol = i.symbol
-  WHERE i.exchange = p_exchange AND s.last_price_at >= p_at - p_max_age
+  WHERE i.exchange = p_exchange AND s.last_price_at >= p_at - p_max_age AND s.last_price_at <= p_at + interval '1 minute'
     AND ((i.base_currency = p_from AND i.quote_currency = p_to) OR (i.base_currency = p_to AND i.quote_currency = p_from))
   ORDER BY s.last_price_at DESC, s.id LIMIT 1;
   RETURN v_rate;

@@ -5,18 +5,20 @@ import {
   type Database,
   findNote,
   findOpenPosition,
+  getRiskSettings,
   listOpenOrders,
   listOpenPositions,
   listTrades,
   markOrderSubmitted,
+  placeOrder,
   type RecordFillInput,
   recordFills,
   recordHeartbeat,
-  recordOrder,
   registerBot,
   setBotStatus,
   setInstrument,
   setNote,
+  setRiskSettings,
 } from 'tradeblotter'
 import { openDatabase } from './open-database.ts'
 import { PaperExchange, type PaperFill } from './paper-exchange.ts'
@@ -63,6 +65,7 @@ async function run(
     heartbeatToleranceMs: 30_000,
   })
   await setInstrument(db, { ...ledger, kind: 'spot', baseCurrency: 'SOL', quoteCurrency: 'USDT' })
+  await allowTrading(db)
   let step = await recover(db, exchange)
   await setBotStatus(db, { botId, status: 'active' })
 
@@ -74,6 +77,20 @@ async function run(
     await setNote(db, { botId, key: 'loop', value: { nextStep: step + 1 } })
   }
   await setBotStatus(db, { botId, status: 'stopped', reason: 'the example is over' })
+}
+
+/** Without settings of the fleet nobody trades. Those that are there are left as they are; the bot has limits of its own. */
+async function allowTrading(db: Database): Promise<void> {
+  const words = { changedBy: botId, reason: 'an example' }
+  if ((await getRiskSettings(db)).global === null)
+    await setRiskSettings(db, { tradingEnabled: true, ...words })
+  await setRiskSettings(db, {
+    botId,
+    tradingEnabled: true,
+    maxOrderNotional: '500',
+    maxOpenPositions: 1,
+    ...words,
+  })
 }
 
 /** Brings what we know up to what the exchange knows. Returns the step to go on with. */
@@ -115,10 +132,18 @@ async function decide(db: Database, exchange: PaperExchange, step: number, dies:
   const clientOrderId = `step-${step}`
   const hundredths = position ? position.quantity.times(100).toNumber() : 250
   const quantity = position?.quantity ?? '2.5'
-  const order = await recordOrder(db, { ...ledger, clientOrderId, side, type: 'market', quantity })
+  const order = { ...ledger, clientOrderId, side, type: 'market', quantity, referencePrice: price } as const
+  // Asked and written down before it is sent: after a crash we know what may be on its way.
+  const placement = await placeOrder(db, order)
+  if (!placement.placed) {
+    console.log(
+      `  step ${step}: refused, ${placement.blocks.map(({ code, reason }) => reason ?? code).join('; ')}`,
+    )
+    return
+  }
   const exchangeOrderId = exchange.send({ clientOrderId, side, hundredths })
   if (dies) throw new PowerCut()
-  await markOrderSubmitted(db, { botId, orderId: order.id, exchangeOrderId })
+  await markOrderSubmitted(db, { botId, orderId: placement.order.id, exchangeOrderId })
   const fills = exchange.fills().filter(({ orderId }) => orderId === exchangeOrderId)
   await recordFills(db, fills.map(toFill))
   console.log(`  step ${step}: ${side} ${quantity} at ${price}`)

@@ -43,7 +43,8 @@ async function expectHalts(stdout: string, directory: string): Promise<void> {
   const during = (await listOrders(db, { botId, limit: 1_000 })).filter(({ createdAt }) =>
     isHalted(createdAt),
   )
-  expect(during.length).toBeGreaterThan(0)
+  // What may not be turned round is closed at least.
+  expect(during.map(({ purpose }) => purpose)).toContain('exit')
   expect(during.filter(({ reduceOnly, status }) => !reduceOnly || status !== 'filled')).toEqual([])
   expect(stdout).toContain(`  ${trips.length} trips, halted for `)
   expect(stdout).toContain(`: ${denials.length} entries refused, ${during.length} exits passed`)
@@ -124,9 +125,8 @@ describe('the demo', () => {
       'filled scale_out',
     ])
     // All of them through the gate, which says in the first check whether it took them for exits.
-    expect(orders.map(({ checks }) => checks?.[0]?.code).reverse()).toEqual(
-      ['kill_switch', 'reduces', 'kill_switch', 'reduces', 'kill_switch', 'reduces'], //
-    )
+    const firstChecks = orders.map(({ checks }) => checks?.[0]?.code).reverse()
+    expect(firstChecks.join(' ')).toBe('kill_switch reduces kill_switch reduces kill_switch reduces')
     const trades = await listTrades(db, { botId })
     expect(trades.map(({ exitReason }) => exitReason)).toEqual(['stop', 'crossover'])
     const balance = await getLatestBalance(db, { botId, exchange: 'paper', currency: 'USD' })

@@ -78,7 +78,7 @@ export function lossFinding(
   const lost = loss.net.neg()
   const since = `since ${loss.since.toISOString()}`
   const isLoss = lost.gt(0)
-  const text = isLoss ? `${lost.toFixed()} was lost ${since}` : `nothing was lost ${since}`
+  const text = isLoss ? `${inShort(lost)} was lost ${since}` : `nothing was lost ${since}`
   const byLimit = limit && {
     ...EVERYWHERE,
     threshold: limit,
@@ -96,13 +96,13 @@ export function lossFinding(
   // Compared as a product: a quotient is rounded.
   const tripped = isLoss && lost.gte(before.times(fraction))
   if (!tripped && byLimit) return byLimit
-  const reason = `${text}; ${fraction.toFixed()} of ${before.toFixed()} is the limit`
+  const reason = `${text}; ${fraction.toFixed()} of ${inShort(before)} is the limit`
   return { ...EVERYWHERE, threshold: fraction, actual: divide(lost, before), tripped, reason }
 }
 
 export function drawdownFinding(threshold: Decimal, actual: Decimal | null): Finding {
   if (actual === null) return unknownFinding(threshold, 'the equity is not known')
-  const reason = `equity is ${actual.toFixed()} below its peak; ${threshold.toFixed()} is the limit`
+  const reason = `equity is ${inShort(actual)} below its peak; ${threshold.toFixed()} is the limit`
   return { ...EVERYWHERE, threshold, actual, tripped: actual.gte(threshold), reason }
 }
 
@@ -193,7 +193,7 @@ export function profitFindings(
     const isEnough = trades.length >= rule.minTrades
     const unknown = isEnough && valued.length < trades.length
     const tripped = isEnough && !unknown && actual.lt(threshold)
-    const text = `${trades.length} trades within ${rule.windowMs} ms brought ${actual.toFixed()}; ${threshold.toFixed()} is required`
+    const text = `${trades.length} trades within ${rule.windowMs} ms brought ${inShort(actual)}; ${threshold.toFixed()} is required`
     const reason = unknown ? `${text}; ${trades.length - valued.length} cannot be valued` : text
     return { ...place, threshold, actual, tripped, unknown, reason }
   })
@@ -279,4 +279,9 @@ function unknownFinding(threshold: Decimal, reason: string): Finding {
 export function later(a: Date | null, b: Date | null): Date | null {
   if (a === null || b === null) return a ?? b
   return b > a ? b : a
+}
+
+/** For people: the exact figure is beside it. */
+function inShort(amount: Decimal): string {
+  return amount.toSignificantDigits(8).toFixed()
 }

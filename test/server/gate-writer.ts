@@ -39,8 +39,11 @@ export interface HammerTask {
   readonly seed: number
 }
 
-/** `alone`: entries. `together`: entries of several bots in a transaction. `new`: entries of bots just registered. */
-export type Lane = 'alone' | 'together' | 'new' | 'exits'
+/**
+ * `alone`: entries. `together`: entries of several bots in a transaction. `crowd`: the same without a pause. `new`: entries of bots just
+ * registered. `arrivals`: registrations without a pause.
+ */
+export type Lane = 'alone' | 'together' | 'crowd' | 'new' | 'arrivals' | 'exits'
 
 export interface ConnectTask {
   readonly do: 'connect'
@@ -220,6 +223,29 @@ const WORK: Record<Lane, (...given: [Connection, HammerTask, () => number, Count
     }
     await committed(own, work, pick(LEVELS, random), count, mine)
     await sleep(random() * 60)
+  },
+
+  // In one order, so that they wait for each other and never deadlock.
+  async crowd(own, { bots, symbol }, random, count) {
+    const chosen = shuffled(bots, random)
+      .slice(0, 1 + Math.floor(random() * 3))
+      .sort()
+    const mine: Count = { ...count, placed: [], denied: {}, registered: 0 }
+    const work = async (inside: Database) => {
+      for (const botId of chosen) await place(inside, entryOf(botId, symbol), mine)
+      await sleep(random() * 30)
+    }
+    await committed(own, work, 'read committed', count, mine)
+  },
+
+  async arrivals(own, _task, random, count) {
+    const mine: Count = { ...count, placed: [], denied: {}, registered: 0 }
+    const work = async (inside: Database) => {
+      await registerBot(inside, newBot(`new-${newId()}`))
+      mine.registered += 1
+      await sleep(random() * 30)
+    }
+    await committed(own, work, 'read committed', count, mine)
   },
 
   // Its snapshot may be older than the switch by the time that the bot is there.

@@ -32,6 +32,7 @@ import { randomFrom } from './ledger-feed.ts'
 /** Rounds of the race for the switch, and backends killed; more of them for a soak. */
 const ROUNDS = Number(process.env.TEST_SWITCH_ROUNDS ?? '50')
 const BACKEND_KILLS = Number(process.env.TEST_SWITCH_KILLS ?? '40')
+const CROWDED_ROUNDS = 3
 const PATIENCE_MS = 60_000 + ROUNDS * 2_000 + BACKEND_KILLS * 500
 
 const SYMBOL = 'BTC/USDT'
@@ -79,9 +80,12 @@ async function takeBack({ event }: KillSwitchActivation, db: Database = shared.d
   )
 }
 
-const hammer = (seed: number) =>
+const hammer = (
+  seed: number,
+  lanes: (process: number) => readonly Lane[] = (process) => LANES[process] ?? [],
+) =>
   crew.hammer((process) => ({
-    lanes: LANES[process] ?? [],
+    lanes: lanes(process),
     bots: BOTS,
     holder: HOLDER,
     symbol: SYMBOL,
@@ -132,6 +136,27 @@ test(
       expect(many).toBeGreaterThan(ROUNDS / 2)
     }
     expect(exitsMeanwhile).toBeGreaterThan(ROUNDS / 10)
+  },
+  PATIENCE_MS,
+)
+
+test(
+  'the switch returns although every gate is in demand, and bots are registered all the time',
+  async () => {
+    const waits: number[] = []
+    for (let round = 1; round <= CROWDED_ROUNDS; round++) {
+      const work = hammer(round, (process) => (process < 6 ? ['crowd', 'crowd'] : ['arrivals', 'arrivals']))
+      await sleep(150)
+      const startedAt = performance.now()
+      const activation = await activateKillSwitch(shared.db, { ...WORDS, confirmationCode: CODE })
+      waits.push(performance.now() - startedAt)
+      const at = await count(shared.db, ENTRIES)
+      const { denied } = await work.stop()
+      expect(await count(shared.db, ENTRIES)).toBe(at)
+      expect(Object.keys(denied)).toEqual(['kill_switch'])
+      await takeBack(activation)
+    }
+    say(`in a crowd the switch took ${waits.map((ms) => ms.toFixed()).join(', ')} ms`)
   },
   PATIENCE_MS,
 )
