@@ -71,18 +71,12 @@ export async function activateKillSwitch(
   const [activated] = await insist(db, deadline, () => activateStatement.run(db, values))
   if (!activated) throw new DataError('unexpected', 'activateKillSwitch: no answer')
   // A statement by itself: the stop does not fail because nobody could be told of it.
-  const telling = await tellStatement.run(db, {}).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
+  const wasTold = await tellStatement.run(db, {}).then(
+    () => true,
+    () => false,
   )
   await haltGates(db, activated.eventId, deadline)
-  if (telling) {
-    throw new DataError(
-      'unexpected',
-      'the kill switch is on and no entry can commit, but those who watch could not be told; they find out by polling',
-      { cause: telling.error },
-    )
-  }
+  if (!wasTold) await tellAgain(db)
   const { codeHash, ...event } = await one(
     'getKillSwitchEvent',
     `kill switch event '${activated.eventId}'`,
@@ -96,6 +90,18 @@ const tellStatement: PreparedStatement<null, never> = sqlStatement('activateKill
   query: sql`select risk.notify('*')`,
   fields: () => null,
 }))
+
+async function tellAgain(db: Database): Promise<void> {
+  try {
+    await tellStatement.run(db, {})
+  } catch (error) {
+    throw new DataError(
+      isDataError(error) ? error.code : 'unexpected',
+      'the kill switch is on and no entry can commit, but those who watch could not be told; they find out by polling',
+      { cause: error },
+    )
+  }
+}
 
 type ActivationSlot = 'id' | 'source' | 'severity' | 'reason' | 'activatedBy' | 'codeHash'
 
