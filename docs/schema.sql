@@ -1506,7 +1506,6 @@ END $function$;
 CREATE OR REPLACE FUNCTION market.last_candles(of_exchange text, of_symbol text, of_timeframe text, from_time timestamp with time zone, until_time timestamp with time zone, wanted integer)
  RETURNS SETOF market.candles
  LANGUAGE plpgsql
- STABLE PARALLEL SAFE
 AS $function$
 DECLARE
   one market.series;
