@@ -176,3 +176,31 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT count(*) AS open_alerts FROM risk.alerts a WHERE a.bot_id = b.bot_id AND a.status <> 'resolved'
 ) alerts;
+--> statement-breakpoint
+
+-- Which setting was changed from what to what, by whom and why: a row for each field of each version, the first one from null.
+--
+--   select changed_at, bot_id, field, before, after, changed_by, reason from risk.setting_changes order by changed_at desc;
+CREATE VIEW risk.setting_changes AS
+WITH versions AS (
+  SELECT '*'::text AS bot_id, s.version, s.changed_by, s.reason, s.changed_at,
+    to_jsonb(s) - ARRAY['version', 'changed_by', 'reason', 'changed_at'] AS settings
+  FROM risk.global_settings s
+  UNION ALL
+  SELECT s.bot_id, s.version, s.changed_by, s.reason, s.changed_at,
+    to_jsonb(s) - ARRAY['bot_id', 'version', 'changed_by', 'reason', 'changed_at']
+  FROM risk.settings s),
+steps AS (
+  SELECT v.*, lag(v.settings) OVER (PARTITION BY v.bot_id ORDER BY v.version) AS former FROM versions v)
+SELECT s.bot_id, s.version, field.key AS field, s.former ->> field.key AS before, s.settings ->> field.key AS after, s.changed_by, s.reason,
+  s.changed_at
+FROM steps s
+CROSS JOIN LATERAL jsonb_each(s.settings) field
+WHERE s.settings ->> field.key IS DISTINCT FROM s.former ->> field.key;
+--> statement-breakpoint
+
+-- What was done to the risk of bots, by whom and why; not the orders that were refused.
+CREATE VIEW risk.admin_actions AS
+SELECT e.occurred_at, e.bot_id, e.kind, e.actor, e.reason, e.subject_id, e.details
+FROM audit.risk_events e
+WHERE e.kind <> 'order_denied';

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { and, desc, eq, sql } from 'drizzle-orm'
 import { beforeAll, expect, it } from 'vitest'
 import { listRiskEvents } from '../../src/audit/risk-events.ts'
 import type { Connection, Database } from '../../src/db/database.ts'
@@ -6,6 +6,7 @@ import { transaction } from '../../src/db/transaction.ts'
 import { setBotStatus } from '../../src/fleet/bots.ts'
 import { tripCircuitBreaker } from '../../src/risk/circuit-breakers.ts'
 import { lockSymbol } from '../../src/risk/locks.ts'
+import { riskAdminActions, riskSettingChanges } from '../../src/risk/schema/change-views.ts'
 import { setRiskSettings } from '../../src/risk/settings.ts'
 import { describeEngines } from '../database.ts'
 import { makeBot } from '../trading/ledger-fixture.ts'
@@ -43,6 +44,28 @@ describeEngines('the audit of risk', (open) => {
       'lock_changed',
       'settings_changed',
     ])
+  })
+
+  it('tells which setting went from what to what', async () => {
+    const words = { ...WHO, changedBy: 'bob', reason: 'calmer' }
+    await setRiskSettings(db, { ...words, botId, maxDailyLoss: '50', maxQuantity: '3' })
+    const changes = await db
+      .select()
+      .from(riskSettingChanges)
+      .where(and(eq(riskSettingChanges.botId, botId), eq(riskSettingChanges.version, 2)))
+      .orderBy(riskSettingChanges.field)
+    expect(changes).toMatchObject([
+      { field: 'max_daily_loss', before: '100.1', after: '50', changedBy: 'bob', reason: 'calmer' },
+      { field: 'max_quantity', before: null, after: '3' },
+    ])
+    expect(changes).toHaveLength(2)
+    const [action] = await db
+      .select()
+      .from(riskAdminActions)
+      .where(eq(riskAdminActions.botId, botId))
+      .orderBy(desc(riskAdminActions.occurredAt))
+      .limit(1)
+    expect(action).toMatchObject({ kind: 'settings_changed', actor: 'bob', reason: 'calmer' })
   })
 
   it('has a change of the status of a bot, from whoever makes it', async () => {

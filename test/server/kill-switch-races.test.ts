@@ -264,27 +264,31 @@ test('a transaction that idles too long is ended by the server, and the switch r
   expect(await count(shared.db, ENTRIES)).toBe(0)
 })
 
+const WAITING = sql`
+  select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+
 test('transactions that deadlock over two bots do not keep the switch from being thrown', async () => {
   for (let round = 0; round < 2; round++) {
     const gates = [
       ['b1', 'b2'],
       ['b2', 'b1'],
-      ['b2', 'b1'],
-    ]
-    const placing = gates.map((bots) =>
+    ] as const
+    let holding = 0
+    const placing = gates.map(([own, other]) =>
       transaction(
         shared.db,
         async (inside) => {
-          for (const botId of bots) {
-            await entry(inside, botId)
-            await sleep(30)
-          }
+          await entry(inside, own)
+          holding += 1
+          while (holding < gates.length) await sleep(1)
+          await entry(inside, other)
         },
         { attempts: 1 },
       ),
     )
     const ended = Promise.allSettled(placing)
-    await sleep(20)
+    // Each holds one gate and waits for the other's.
+    while ((await count(shared.db, WAITING)) < 2) await sleep(5)
     const activation = await activateKillSwitch(shared.db, { ...WORDS, confirmationCode: CODE })
     const at = await count(shared.db, ENTRIES)
     const codes = (await ended).map((one) => (one.status === 'rejected' ? one.reason.code : 'there'))
