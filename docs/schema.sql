@@ -3118,6 +3118,56 @@ CREATE VIEW market.volatility AS
      CROSS JOIN LATERAL market.volatility_of(s.id, ending.at - make_interval(hours => span.window_hours), ending.at) v(candle_count, return_count, log_return_deviation, mean_range, range_deviation, mean_volume, max_volume)
   WHERE s.last_open_time IS NOT NULL;
 
+CREATE VIEW risk.admin_actions AS
+ SELECT occurred_at,
+    bot_id,
+    kind,
+    actor,
+    reason,
+    subject_id,
+    details
+   FROM audit.risk_events e
+  WHERE kind <> 'order_denied'::text;
+
+CREATE VIEW risk.setting_changes AS
+ WITH versions AS (
+         SELECT '*'::text AS bot_id,
+            s_1.version,
+            s_1.changed_by,
+            s_1.reason,
+            s_1.changed_at,
+            to_jsonb(s_1.*) - ARRAY['version'::text, 'changed_by'::text, 'reason'::text, 'changed_at'::text] AS settings
+           FROM risk.global_settings s_1
+        UNION ALL
+         SELECT s_1.bot_id,
+            s_1.version,
+            s_1.changed_by,
+            s_1.reason,
+            s_1.changed_at,
+            to_jsonb(s_1.*) - ARRAY['bot_id'::text, 'version'::text, 'changed_by'::text, 'reason'::text, 'changed_at'::text]
+           FROM risk.settings s_1
+        ), steps AS (
+         SELECT v.bot_id,
+            v.version,
+            v.changed_by,
+            v.reason,
+            v.changed_at,
+            v.settings,
+            lag(v.settings) OVER (PARTITION BY v.bot_id ORDER BY v.version) AS former
+           FROM versions v
+        )
+ SELECT s.bot_id,
+    s.version,
+    field.key AS field,
+    s.former ->> field.key AS before,
+    s.settings ->> field.key AS after,
+    s.changed_by,
+    s.reason,
+    s.changed_at
+   FROM steps s
+     CROSS JOIN LATERAL jsonb_each(s.settings) field(key, value)
+  WHERE (s.settings ->> field.key) IS DISTINCT FROM (s.former ->> field.key);
+
 CREATE VIEW risk.summary AS
  SELECT b.bot_id,
     b.name AS bot_name,

@@ -75,6 +75,11 @@ export function describeEngines(
   })
 }
 
+/** For what lies in the database, and what a driver only carries there: on a server and on the embedded engine. */
+export function describeDatabases(name: string, body: (open: Open) => void): void {
+  describeEngines(name, body, ['postgres', 'pglite'])
+}
+
 type Handle = Pick<TestDatabase, 'db' | 'close'>
 
 async function make(engine: EngineKind, options: ConnectOptions): Promise<Handle> {

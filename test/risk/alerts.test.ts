@@ -9,12 +9,12 @@ import {
   recordAlert,
   resolveAlert,
 } from '../../src/risk/alerts.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { makeBot, minute, query } from '../trading/ledger-fixture.ts'
 
 const NOBODY = '01890000-0000-7000-8000-000000000000'
 
-describeEngines('alerts', (open) => {
+describeDatabases('alerts', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -8,13 +8,13 @@ import { tripCircuitBreaker } from '../../src/risk/circuit-breakers.ts'
 import { lockSymbol } from '../../src/risk/locks.ts'
 import { riskAdminActions, riskSettingChanges } from '../../src/risk/schema/change-views.ts'
 import { setRiskSettings } from '../../src/risk/settings.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { makeBot } from '../trading/ledger-fixture.ts'
 
 const botId = 'audited'
 const WHO = { changedBy: 'ada', lockedBy: 'ada', trippedBy: 'ada', reason: 'because' }
 
-describeEngines('the audit of risk', (open) => {
+describeDatabases('the audit of risk', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

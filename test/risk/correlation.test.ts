@@ -2,10 +2,10 @@ import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { DAY_MS } from '../../src/market/timeframes.ts'
 import { calculateCorrelation, listCorrelations } from '../../src/risk/correlation.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { before, makeHolder, NOW, storeCloses } from './holdings.ts'
 
-describeEngines('calculateCorrelation', (open) => {
+describeDatabases('calculateCorrelation', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

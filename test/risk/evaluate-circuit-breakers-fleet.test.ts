@@ -2,12 +2,12 @@ import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { listActiveCircuitBreakers, resolveCircuitBreaker } from '../../src/risk/circuit-breakers.ts'
 import { recordFills } from '../../src/trading/record-fills.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { evaluateAt, fillOf, makeInstrument, minute, newBot, setRules, trade } from './breaker-fixture.ts'
 
 const HOUR_MS = 3_600_000
 
-describeEngines('evaluateCircuitBreakers of the fleet', (open) => {
+describeDatabases('evaluateCircuitBreakers of the fleet', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -6,7 +6,7 @@ import { evaluateCircuitBreakers } from '../../src/risk/evaluate-circuit-breaker
 import { listPositions, setPositionDetails } from '../../src/trading/positions.ts'
 import { recordCashFlow } from '../../src/trading/record-cash-flows.ts'
 import { recordFill } from '../../src/trading/record-fills.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import {
   EXCHANGE,
   evaluateAt,
@@ -25,7 +25,7 @@ import {
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
 
-describeEngines('evaluateCircuitBreakers', (open) => {
+describeDatabases('evaluateCircuitBreakers', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -5,12 +5,12 @@ import { recordHeartbeat } from '../../src/fleet/index.ts'
 import { getExposure } from '../../src/risk/exposure.ts'
 import { drawdowns } from '../../src/risk/schema/measures.ts'
 import { markPosition, recordFill } from '../../src/trading/index.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { before, hold, makeHolder, makeSymbol, NOW, storeCloses } from './holdings.ts'
 
 const MINUTE_MS = 60_000
 
-describeEngines('getExposure', (open) => {
+describeDatabases('getExposure', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -1,12 +1,12 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { getSymbolLiquidity, setSymbolLiquidity } from '../../src/risk/liquidity.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { before, NOW } from './holdings.ts'
 
 const HOUR_MS = 3_600_000
 
-describeEngines('the liquidity of a symbol', (open) => {
+describeDatabases('the liquidity of a symbol', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -2,14 +2,14 @@ import { sql } from 'drizzle-orm'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { type LockSymbolInput, listLocks, lockSymbol, unlockSymbol } from '../../src/risk/locks.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { makeBot, minute, query } from '../trading/ledger-fixture.ts'
 
 const who = { reason: 'news', lockedBy: 'ann' }
 const undo = { reason: 'over', unlockedBy: 'bob' }
 const NOBODY = '01890000-0000-7000-8000-000000000000'
 
-describeEngines('locks', (open) => {
+describeDatabases('locks', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { listRiskMetrics, type RecordRiskMetricsInput, recordRiskMetrics } from '../../src/risk/metrics.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { makeHolder } from './holdings.ts'
 
 const NOTHING = {
@@ -18,7 +18,7 @@ const NOTHING = {
   riskLevel: null,
 }
 
-describeEngines('risk metrics', (open) => {
+describeDatabases('risk metrics', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -8,12 +8,12 @@ import {
   type SetRiskSettingsInput,
   setRiskSettings,
 } from '../../src/risk/settings.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { makeBot, query } from '../trading/ledger-fixture.ts'
 
 const who = { changedBy: 'ann', reason: 'trial' }
 
-describeEngines('risk settings', (open) => {
+describeDatabases('risk settings', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

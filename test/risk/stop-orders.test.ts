@@ -13,14 +13,14 @@ import {
 import { adjustStopOrder, cancelStopOrder, createStopOrder } from '../../src/risk/stop-orders.ts'
 import { triggerStopOrders } from '../../src/risk/trigger-stop-orders.ts'
 import { getOpenPosition, recordFill } from '../../src/trading/index.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { EXCHANGE, fillOf, makeBot, makeInstrument, minute, query } from '../trading/ledger-fixture.ts'
 import { freshSymbol, makeStop } from './stop-fixture.ts'
 
 const NOBODY = '01890000-0000-7000-8000-000000000000'
 const by = { changedBy: 'ann', reason: 'news' }
 
-describeEngines('stop orders', (open) => {
+describeDatabases('stop orders', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

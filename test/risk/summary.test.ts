@@ -13,7 +13,7 @@ import { correlationMatrices, drawdowns, varCalculations } from '../../src/risk/
 import { globalRiskSettings } from '../../src/risk/schema/settings.ts'
 import { getRiskSummary, type RiskSummary } from '../../src/risk/summary.ts'
 import { markPosition, recordFill, recordOrder } from '../../src/trading/index.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { hold, makeHolder, makeSymbol } from './holdings.ts'
 
 const HOUR_MS = 3_600_000
@@ -22,7 +22,7 @@ const DAY_MS = 24 * HOUR_MS
 /** So long ago. */
 const ago = (ms: number) => new Date(Date.now() - ms)
 
-describeEngines('getRiskSummary', (open) => {
+describeDatabases('getRiskSummary', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -7,7 +7,7 @@ import {
   calculateValueAtRisk,
   listValueAtRisk,
 } from '../../src/risk/value-at-risk.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { before, hold, makeHolder, makeSymbol, NOW, storeCloses } from './holdings.ts'
 
 /** Forty-one closes that go up and down without a pattern, and end at 20. */
@@ -19,7 +19,7 @@ const changes = (prices: readonly number[]) =>
   prices.slice(1).map((price, i) => price / (prices[i] ?? Number.NaN) - 1)
 const average = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length
 
-describeEngines('calculateValueAtRisk', (open) => {
+describeDatabases('calculateValueAtRisk', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

@@ -1,13 +1,13 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { Connection } from '../../src/db/database.ts'
 import { getSymbolVolatility, setSymbolVolatility } from '../../src/risk/volatility.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { before, NOW } from './holdings.ts'
 
 const KEY = { exchange: 'x', windowDays: 30 }
 const HOUR_MS = 3_600_000
 
-describeEngines('the volatility of a symbol', (open) => {
+describeDatabases('the volatility of a symbol', (open) => {
   let db: Connection
   beforeAll(async () => {
     db = await open()

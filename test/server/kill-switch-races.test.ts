@@ -31,8 +31,8 @@ import { randomFrom } from './ledger-feed.ts'
 
 /** Rounds of the race for the switch, and backends killed; more of them for a soak. */
 const ROUNDS = Number(process.env.TEST_SWITCH_ROUNDS ?? '50')
-const BACKEND_KILLS = Number(process.env.TEST_SWITCH_KILLS ?? '40')
-const CROWDED_ROUNDS = 3
+const BACKEND_KILLS = Number(process.env.TEST_SWITCH_KILLS ?? '20')
+const CROWDED_ROUNDS = 2
 const PATIENCE_MS = 60_000 + ROUNDS * 2_000 + BACKEND_KILLS * 500
 
 const SYMBOL = 'BTC/USDT'
