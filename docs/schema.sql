@@ -1729,7 +1729,6 @@ DECLARE
   v_equity_age interval;
   v_limit numeric;
   v_actual numeric;
-  v_scope text;
   v_price numeric;
   v_value numeric;
   v_exposure numeric;
@@ -2367,14 +2366,21 @@ BEGIN
   RETURN NULL;
 END $function$;
 
-CREATE OR REPLACE FUNCTION risk.log_denial(p_bot_id text, p_order_id uuid, p_at timestamp with time zone, p_checks risk.check_result[], p_details jsonb)
- RETURNS void
+CREATE OR REPLACE FUNCTION risk.log_denial(p_bot_id text, p_order_id uuid, p_at timestamp with time zone, p_checks risk.check_result[], p_is_repeat boolean, p_client_order_id text, p_exchange text, p_symbol text, p_side text, p_position_side text, p_type text, p_quantity numeric, p_limit_price numeric, p_stop_price numeric, p_purpose text)
+ RETURNS jsonb
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+  v_checks jsonb := risk.checks_as_json(p_checks, false);
 BEGIN
   INSERT INTO audit.risk_events (bot_id, kind, actor, reason, subject_id, details, occurred_at)
   VALUES (p_bot_id, 'order_denied', p_bot_id,
-    (SELECT string_agg(DISTINCT c.code, ', ') FROM unnest(p_checks) c WHERE c.passed IS NOT TRUE), p_order_id, p_details, p_at);
+    (SELECT string_agg(DISTINCT c.code, ', ') FROM unnest(p_checks) c WHERE c.passed IS NOT TRUE), p_order_id,
+    jsonb_build_object('clientOrderId', p_client_order_id, 'isRepeat', p_is_repeat, 'exchange', p_exchange, 'symbol', p_symbol,
+      'side', p_side, 'positionSide', p_position_side, 'type', p_type, 'quantity', p_quantity::text,
+      'limitPrice', p_limit_price::text, 'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', v_checks),
+    p_at);
+  RETURN v_checks;
 END $function$;
 
 CREATE OR REPLACE FUNCTION risk.log_kill_switch_action(p_id uuid, p_by text, p_action text, p_bot_id text, p_note text)
@@ -2545,7 +2551,8 @@ DECLARE
   v_held numeric;
   v_closing numeric;
   v_stored trading.orders;
-  v_is_exit boolean := p_reduce_only OR p_purpose IN ('exit', 'stop_loss', 'take_profit', 'scale_out');
+  -- An order without a purpose does not say that it is one.
+  v_is_exit boolean := p_reduce_only OR coalesce(p_purpose IN ('exit', 'stop_loss', 'take_profit', 'scale_out'), false);
   v_reduces boolean;
 BEGIN
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
@@ -2562,10 +2569,9 @@ BEGIN
       p_reference_price, p_confidence, placed_at);
     IF EXISTS (SELECT FROM unnest(v_checks) c WHERE c.passed IS NOT TRUE) THEN
       outcome := 'denied';
-      checks := risk.checks_as_json(v_checks, false);
-      PERFORM risk.log_denial(p_bot_id, p_id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id,
-        'exchange', p_exchange, 'symbol', p_symbol, 'side', p_side, 'positionSide', p_position_side, 'type', p_type,
-        'quantity', p_quantity::text, 'limitPrice', p_limit_price::text, 'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', checks));
+      checks := risk.log_denial(p_bot_id, p_id, placed_at, v_checks, false, p_client_order_id,
+        coalesce(p_exchange, (SELECT b.exchange FROM fleet.bots b WHERE b.bot_id = p_bot_id)), p_symbol, p_side, p_position_side, p_type,
+        p_quantity, p_limit_price, p_stop_price, p_purpose);
       RETURN;
     END IF;
   END IF;
@@ -2589,9 +2595,9 @@ BEGIN
         WHERE c.code NOT IN ('open_positions', 'exposure', 'leverage', 'order_rate'));
       IF NOT coalesce((SELECT bool_and(c.passed IS TRUE) FROM unnest(v_checks) c), false) THEN
         outcome := 'denied';
-        checks := risk.checks_as_json(v_checks, false);
-        PERFORM risk.log_denial(p_bot_id, v_stored.id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id,
-          'exchange', v_stored.exchange, 'symbol', v_stored.symbol, 'side', v_stored.side, 'isRepeat', true, 'checks', checks));
+        checks := risk.log_denial(p_bot_id, v_stored.id, placed_at, v_checks, true, p_client_order_id, v_stored.exchange,
+          v_stored.symbol, v_stored.side, v_stored.position_side, v_stored.type, v_stored.quantity, v_stored.limit_price,
+          v_stored.stop_price, v_stored.purpose);
       END IF;
     END IF;
     RETURN;
@@ -2635,15 +2641,13 @@ BEGIN
       p_stop_price, p_reference_price, p_confidence, placed_at);
     SELECT coalesce(bool_and(c.passed IS TRUE), false) INTO v_reduces FROM unnest(v_checks) c;
   END IF;
-  checks := risk.checks_as_json(v_checks, false);
-
   IF NOT v_reduces THEN
     outcome := 'denied';
-    PERFORM risk.log_denial(p_bot_id, p_id, placed_at, v_checks, jsonb_build_object('clientOrderId', p_client_order_id, 'exchange', order_exchange, 'symbol', p_symbol, 'side', p_side,
-        'positionSide', p_position_side, 'type', p_type, 'quantity', p_quantity::text, 'limitPrice', p_limit_price::text,
-        'stopPrice', p_stop_price::text, 'purpose', p_purpose, 'checks', checks));
+    checks := risk.log_denial(p_bot_id, p_id, placed_at, v_checks, false, p_client_order_id, order_exchange, p_symbol, p_side,
+      p_position_side, p_type, p_quantity, p_limit_price, p_stop_price, p_purpose);
     RETURN;
   END IF;
+  checks := risk.checks_as_json(v_checks, false);
   INSERT INTO trading.orders (bot_id, id, parent_id, position_id, decision_id, client_order_id, exchange, symbol, side, position_side,
     type, time_in_force, quantity, limit_price, stop_price, trailing_distance, reduce_only, post_only, purpose, checks,
     created_at, updated_at)

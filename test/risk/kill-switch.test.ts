@@ -13,6 +13,7 @@ import {
   listKillSwitchEvents,
   recordKillSwitchAction,
 } from '../../src/risk/kill-switch.ts'
+import { placeOrder } from '../../src/risk/place-order.ts'
 import { setRiskSettings } from '../../src/risk/settings.ts'
 import { getTradingStatus, isTradingAllowed } from '../../src/risk/trading-status.ts'
 import { describeEngines } from '../database.ts'
@@ -75,6 +76,19 @@ describeEngines('the kill switch', (open) => {
     expect(gate).toEqual([{ id: thrown.event.id }])
     await end(thrown)
     expect(await isTradingAllowed(db, { botId: 'k3' })).toBe(true)
+  })
+
+  it('refuses entries before their gate, which whoever stops the fleet waits for', async () => {
+    const thrown = await activateKillSwitch(db, THROW)
+    const versions = () => db.execute(sql`select version from risk.gates where bot_id = 'k1'`)
+    const before = await versions()
+    const entry = { botId: 'k1', symbol: 'BTC/USDT', side: 'buy', type: 'market', quantity: '1' } as const
+    for (const purpose of [undefined, 'entry', 'scale_in'] as const) {
+      const placement = await placeOrder(db, { ...entry, purpose })
+      expect(placement.placed).toBe(false)
+    }
+    expect(await versions()).toEqual(before)
+    await end(thrown)
   })
 
   it('stays on when it is thrown again, keeps its code, and says who threw it again', async () => {
