@@ -1,4 +1,4 @@
-import { invalid, readNumber } from './numbers.ts'
+import { invalid, LEAST_DEVIATION, readMoment, readNumber } from './numbers.ts'
 
 /** What an account was worth at a moment. */
 export interface EquityPoint {
@@ -30,15 +30,19 @@ export interface Fall {
   readonly recoveredAt: Date | null
 }
 
-/** How far an account is below its peak, and was at its worst. Goes on with `continueDrawdown`. */
-export interface Drawdown {
-  /** The last point. */
+/** What an account had grown to at a moment. */
+export interface GrowthPoint {
   readonly at: Date
-  readonly equity: number
-  /** What one unit of currency became: 1 at the first point. Zero once all was lost, and from then on. */
+  /** What one unit of currency became since the start: 1 there. Zero once all was lost, and from then on. */
   readonly growth: number
-  /** Gained since the first point, without flows. */
+  /** Gained since the start, without flows. */
   readonly profit: number
+}
+
+/** How far an account is below its peak, and was at its worst. Goes on with `continueDrawdown`. */
+export interface Drawdown extends GrowthPoint {
+  /** At the last point. */
+  readonly equity: number
   readonly peakGrowth: number
   readonly peakAt: Date
   /** Profit at the peak. */
@@ -54,12 +58,20 @@ export interface Drawdown {
 
 /**
  * Returns the drawdown of an equity curve, of which the first point is the starting capital. It is of flow-adjusted growth, so a
- * deposit is no profit and a withdrawal no loss.
+ * deposit is no profit and a withdrawal no loss. A fall of up to 1e-12 of the peak is none: so much is rounding.
  *
  * @throws `invalid_input` naming the place, as `points[3].equity`: for times that do not go forward, a starting capital that is
  * not greater than zero, and a gain that came from nothing.
  */
 export function measureDrawdown(points: readonly EquityPoint[]): Drawdown {
+  let last: Drawdown | undefined
+  for (const drawdown of walkDrawdown(points)) last = drawdown
+  if (last === undefined) throw invalid('points', 'has none')
+  return last
+}
+
+/** Gives the drawdown at each point: what `measureDrawdown` makes of the points up to that one. */
+export function* walkDrawdown(points: readonly EquityPoint[]): Generator<Drawdown, void> {
   const [first, ...rest] = points
   if (first === undefined) throw invalid('points', 'has none')
   const { at, equity } = readPoint(first, 'points[0]')
@@ -67,20 +79,12 @@ export function measureDrawdown(points: readonly EquityPoint[]): Drawdown {
   if (first.flow !== undefined && first.flow !== 0) {
     throw invalid('points[0].flow', 'is of no time: the first point is the starting capital')
   }
-  const start: Drawdown = {
-    at,
-    equity,
-    growth: 1,
-    profit: 0,
-    peakGrowth: 1,
-    peakAt: at,
-    peakProfit: 0,
-    currentFraction: 0,
-    currentAmount: 0,
-    current: null,
-    deepest: null,
+  let drawdown: Drawdown = { ...startCourse(at), equity }
+  yield drawdown
+  for (const [i, point] of rest.entries()) {
+    drawdown = advance(drawdown, point, `points[${i + 1}]`)
+    yield drawdown
   }
-  return rest.reduce((before, point, i) => advance(before, point, `points[${i + 1}]`), start)
 }
 
 /**
@@ -98,13 +102,38 @@ function advance(before: Drawdown, given: EquityPoint, field: string): Drawdown 
   if (at <= before.at) throw invalid(`${field}.at`, 'is not after the point before it')
   const gain = equity - before.equity - flow
   const growth = grow(before, gain, flow, flowTiming, field)
-  const profit = before.profit + gain
-  const now = { at, equity, growth, profit }
-  if (growth >= before.peakGrowth) {
+  return { ...follow(before, { at, growth, profit: before.profit + gain }), equity }
+}
+
+/** Where growth stands to its peak: a drawdown of which nobody needs to know the equity. */
+export type Course = Omit<Drawdown, 'equity'>
+
+export function startCourse(at: Date): Course {
+  return {
+    at,
+    growth: 1,
+    profit: 0,
+    peakGrowth: 1,
+    peakAt: at,
+    peakProfit: 0,
+    currentFraction: 0,
+    currentAmount: 0,
+    current: null,
+    deepest: null,
+  }
+}
+
+export function follow(before: Course, { at, growth, profit }: GrowthPoint): Course {
+  const fraction = 1 - growth / before.peakGrowth
+  // Growth is a product. Of an account that is back at its peak to the cent, it is often an ulp below.
+  if (fraction <= LEAST_DEVIATION) {
     const recovered = before.current && { ...before.current, recoveredAt: at }
     return {
-      ...now,
-      peakGrowth: growth,
+      at,
+      growth,
+      profit,
+      // Not lowered: many falls too small to count are a fall together.
+      peakGrowth: Math.max(growth, before.peakGrowth),
       peakAt: at,
       peakProfit: profit,
       currentFraction: 0,
@@ -113,16 +142,25 @@ function advance(before: Drawdown, given: EquityPoint, field: string): Drawdown 
       deepest: isSameFall(before.deepest, recovered) ? recovered : before.deepest,
     }
   }
-  const fraction = 1 - growth / before.peakGrowth
   const amount = before.peakProfit - profit
   const { peakGrowth, peakAt, peakProfit } = before
+  const low = before.current
   const current: Fall =
-    before.current && before.current.fraction >= fraction
-      ? before.current
-      : { fraction, amount, peakAt, troughAt: at, recoveredAt: null }
-  const deepest = before.deepest && before.deepest.fraction >= current.fraction ? before.deepest : current
+    low && low.fraction >= fraction
+      ? low
+      : {
+          fraction,
+          amount,
+          peakAt,
+          troughAt: low && !isDeeper(fraction, low) ? low.troughAt : at,
+          recoveredAt: null,
+        }
+  const isFirst = before.deepest === null || isSameFall(before.deepest, low)
+  const deepest = isFirst || isDeeper(current.fraction, before.deepest) ? current : before.deepest
   return {
-    ...now,
+    at,
+    growth,
+    profit,
     peakGrowth,
     peakAt,
     peakProfit,
@@ -143,9 +181,14 @@ function grow(before: Drawdown, gain: number, flow: number, timing: FlowTiming, 
   return Math.max(0, before.growth * (1 + gain / capital))
 }
 
+/** Of an account that is as low as before to the cent, growth is often an ulp lower. */
+function isDeeper(fraction: number, than: Fall): boolean {
+  return fraction - than.fraction > LEAST_DEVIATION
+}
+
 /** A fall is known by its peak. */
-function isSameFall(deepest: Fall | null, recovered: Fall | null): boolean {
-  return deepest !== null && recovered !== null && deepest.peakAt.getTime() === recovered.peakAt.getTime()
+function isSameFall(deepest: Fall | null, fall: Fall | null): boolean {
+  return deepest !== null && fall !== null && deepest.peakAt.getTime() === fall.peakAt.getTime()
 }
 
 interface CheckedPoint extends EquityPoint {
@@ -155,7 +198,7 @@ interface CheckedPoint extends EquityPoint {
 
 function readPoint(point: EquityPoint, field: string): CheckedPoint {
   const { at, equity, flow = 0, flowTiming = 'end' } = point
-  if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw invalid(`${field}.at`, 'is no valid Date')
+  readMoment(at, `${field}.at`)
   if (!FLOW_TIMINGS.includes(flowTiming)) {
     throw invalid(`${field}.flowTiming`, `'${String(flowTiming)}' is not one of ${FLOW_TIMINGS.join(', ')}`)
   }

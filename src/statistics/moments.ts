@@ -1,4 +1,4 @@
-import { invalid, readNumbers } from './numbers.ts'
+import { invalid, LEAST_DEVIATION, readNumbers } from './numbers.ts'
 
 /** Returns the arithmetic mean, or null of no values. @throws `invalid_input` naming the place, as `values[3]`. */
 export function mean(values: readonly number[]): number | null {
@@ -12,9 +12,16 @@ export function mean(values: readonly number[]): number | null {
  * @throws `invalid_input` naming the place, as `values[3]`.
  */
 export function standardDeviation(values: readonly number[]): number | null {
-  readNumbers(values, 'values')
-  const squares = productsAboutMeans(values, values)
-  return values.length < 2 ? null : Math.sqrt(squares / (values.length - 1))
+  return spreadOf(readNumbers(values, 'values')).deviation
+}
+
+/** Mean and standard deviation (n − 1) of numbers that were read already. */
+export function spreadOf(values: readonly number[]): { mean: number | null; deviation: number | null } {
+  const average = meanOf(values)
+  if (average === null || values.length < 2) return { mean: average, deviation: null }
+  let squares = 0
+  for (const value of values) squares += (value - average) ** 2
+  return { mean: average, deviation: Math.sqrt(squares / (values.length - 1)) }
 }
 
 /**
@@ -41,7 +48,7 @@ export function covarianceMatrix(series: readonly (readonly number[])[]): number
 
 /**
  * Returns Pearson's coefficient, −1 to 1. Null under two pairs, and where one of the lists does not vary: figures that are the
- * same but for the rounding of doubles correlate by chance, so a deviation under 1e-12 is none.
+ * same but for the rounding of doubles correlate by chance, so a deviation of up to 1e-12 is none.
  *
  * @throws `invalid_input` naming the place, or `y` if it is longer or shorter than `x`.
  */
@@ -61,13 +68,11 @@ export function correlationMatrix(series: readonly (readonly number[])[]): (numb
   return eachWithEach(series, correlationOf)
 }
 
-const LEAST_VARIANCE = 1e-24
-
 function correlationOf(x: readonly number[], y: readonly number[]): number | null {
   if (x.length < 2) return null
   const xx = productsAboutMeans(x, x)
   const yy = productsAboutMeans(y, y)
-  if (Math.min(xx, yy) / x.length <= LEAST_VARIANCE) return null
+  if (Math.sqrt(Math.min(xx, yy) / x.length) <= LEAST_DEVIATION) return null
   if (x === y) return 1
   // The product of both sums may be larger than a double can be; their ratio is not.
   const coefficient = productsAboutMeans(x, y) / yy / Math.sqrt(xx / yy)

@@ -6,6 +6,12 @@ import { DataError } from '../db/errors.ts'
  */
 const SIZE_MAX = 1e100
 
+/**
+ * Figures that differ by no more than this differ by the rounding of doubles: a deviation, or a fall from a peak, of this size
+ * is none. Of fractions; amounts are exact and need no such bound.
+ */
+export const LEAST_DEVIATION = 1e-12
+
 interface Bounds {
   readonly least?: number
   readonly most?: number
@@ -52,6 +58,12 @@ export function readCount(value: number, field: string): number {
   if (!Number.isSafeInteger(value) || value < 1) {
     throw invalid(field, `${String(value)} is not a whole number of 1 or more`)
   }
+  return value
+}
+
+/** Reads a moment. @throws `invalid_input` naming `field`. */
+export function readMoment(value: Date, field: string): Date {
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw invalid(field, 'is no valid Date')
   return value
 }
 

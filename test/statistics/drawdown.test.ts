@@ -50,6 +50,19 @@ describe('measureDrawdown', () => {
     expect(measureDrawdown(curve(128, 64, 128, 64)).deepest?.troughAt).toEqual(day(1))
   })
 
+  it('knows the same peak and the same low again, to the cent', () => {
+    for (let top = 2; top < 40; top++) {
+      for (let low = 1; low < top; low++) {
+        // Doubles of 1 · (1 − 9/11) · (1 + 9/2) are not always 1, nor those of the second fall the same as those of the first.
+        const found = measureDrawdown(curve(top, low, top, low, top))
+        expect(found.deepest).toMatchObject({ peakAt: day(0), troughAt: day(1), recoveredAt: day(2) })
+        expect(found).toMatchObject({ currentFraction: 0, current: null, peakAt: day(4) })
+        const stays = measureDrawdown(curve(top, low, (top + low) / 2, low))
+        expect(stays.current).toMatchObject({ troughAt: day(1) })
+      }
+    }
+  })
+
   it('keeps the recovery of the deepest fall when a shallower one follows', () => {
     const found = measureDrawdown(curve(128, 64, 128, 96, 128))
     expect(found.deepest).toMatchObject({ fraction: 0.5, troughAt: day(1), recoveredAt: day(2) })
