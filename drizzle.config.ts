@@ -4,7 +4,7 @@ export default defineConfig({
   dialect: 'postgresql',
   schema: './src/schema.ts',
   out: './drizzle',
-  schemaFilter: ['audit', 'fleet', 'market', 'trading', 'risk'],
+  schemaFilter: ['audit', 'fleet', 'market', 'trading', 'risk', 'analytics'],
   // For commands that talk to a server; `generate` does not.
   dbCredentials: { url: process.env.DATABASE_DIRECT_URL ?? process.env.DATABASE_URL ?? '' },
 })

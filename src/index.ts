@@ -1,4 +1,5 @@
 // All that a running bot may call.
+export * from './analytics/index.ts'
 export * from './audit/index.ts'
 export { connect } from './connect.ts'
 export * from './db/index.ts'

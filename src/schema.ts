@@ -1,3 +1,4 @@
+export * from './analytics/schema/index.ts'
 export * from './audit/schema.ts'
 export * from './fleet/schema.ts'
 export * from './market/schema/candles.ts'

@@ -55,6 +55,7 @@ const NUMBER_USES: Exceptions = {
   'importers/csv-times.ts': { times: 1, because: 'times and counts' },
   'market/candle-check.ts': { times: 7, because: 'compares, and exactly where doubles are equal' },
   'market/candles.ts': { times: 2, because: 'a count of trades, and columns of doubles, named inexact' },
+  'statistics/trade-statistics.ts': { times: 1, because: 'ratios, each one exact quotient' },
   'trading/record-fills.ts': { times: 2, because: 'compares times' },
 }
 

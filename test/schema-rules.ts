@@ -36,7 +36,7 @@ export interface Catalog {
   readonly indexes: readonly IndexRule[]
 }
 
-const OURS = sql`space.nspname in ('audit', 'fleet', 'market', 'trading', 'risk')`
+const OURS = sql`space.nspname in ('audit', 'fleet', 'market', 'trading', 'risk', 'analytics')`
 // A partition has what its table has, under names of its own.
 const WHOLE = sql`not relation.relispartition`
 const RELATION = sql`space.nspname || '.' || relation.relname`
@@ -100,6 +100,8 @@ export const SHARED_TABLES = [
   'risk.correlation_matrices',
   'risk.volatility',
   'risk.liquidity',
+  'analytics.portfolio_snapshots',
+  'analytics.refreshes',
 ]
 
 function isOfBot(table: string | null): boolean {

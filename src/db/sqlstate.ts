@@ -188,6 +188,7 @@ function fieldOf(constraint: string | undefined): string | undefined {
 const CHECKED_TABLES = [
   'global_circuit_breakers',
   'correlation_matrices',
+  'portfolio_snapshots',
   'cash_flow_conflicts',
   'bot_configurations',
   'kill_switch_events',
@@ -215,6 +216,8 @@ const CHECKED_TABLES = [
   'liquidity',
   'positions',
   'sentiment',
+  'daily_pnl',
+  'refreshes',
   'balances',
   'settings',
   'candles',

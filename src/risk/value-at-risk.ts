@@ -19,16 +19,15 @@ import {
   portfolioReturns,
   type ValueAtRisk,
 } from '../statistics/value-at-risk.ts'
-import { readNow } from './exposure.ts'
+import { type HeldSymbol, readNow } from './exposure.ts'
 import { VALUE_AT_RISK_METHODS, type ValueAtRiskMethod, varCalculations } from './schema/measures.ts'
 import { riskSummary } from './schema/summary-view.ts'
 
 /** One calculation of what a bot's positions may lose. */
 export type ValueAtRiskCalculation = typeof varCalculations.$inferSelect
 
-export interface CalculateValueAtRiskInput {
-  readonly botId: string
-  readonly method: ValueAtRiskMethod
+/** How a value at risk is made. */
+export interface ValueAtRiskOptions {
   /** From 0.5, and below 1. 0.95 unless given. */
   readonly confidence?: number | undefined
   /** A whole number of candles. 1 unless given. */
@@ -41,9 +40,39 @@ export interface CalculateValueAtRiskInput {
   readonly now?: Date | undefined
 }
 
+export interface CalculateValueAtRiskInput extends ValueAtRiskOptions {
+  readonly botId: string
+  readonly method: ValueAtRiskMethod
+}
+
+/** Options that were read, with what follows from them. */
+export interface ValueAtRiskTerms {
+  readonly method: ValueAtRiskMethod
+  readonly confidence: number
+  readonly horizonDays: number
+  readonly horizonPeriods: number
+  readonly timeframe: Timeframe
+  readonly lengthMs: number
+  readonly windowDays: number
+}
+
+/** What the open positions of bots may lose together. */
+export interface ValueAtRiskEstimate {
+  /** Long and short together, of what is in the figure, in base currency. */
+  readonly portfolioValue: Decimal
+  /** Of that value. Null where nothing can be said, and zero where nothing is held. */
+  readonly value: Decimal | null
+  readonly fraction: number | null
+  readonly sampleSize: number
+  readonly smallSample: boolean
+  /** What is held and is not in the figure: it cannot be valued, or has no two candles. */
+  readonly missing: readonly HeldSymbol[]
+}
+
 interface HeldRow {
-  /** Null in the one row of a bot that holds nothing. */
-  readonly symbol: string | null
+  /** Both null in the one row of bots that hold nothing. */
+  readonly exchange: string | null
+  readonly symbol: string
   readonly gross: Decimal | null
   /** The same as doubles; long less short. */
   readonly grossSize: number | null
@@ -53,15 +82,20 @@ interface HeldRow {
   readonly closes: readonly (readonly [number, number])[] | null
 }
 
-type Slot = 'botId' | 'now' | 'timeframe' | 'lengthMs' | 'windowDays'
+type Slot = 'botIds' | 'now' | 'timeframe' | 'lengthMs' | 'windowDays'
 
 const heldStatement: PreparedStatement<HeldRow, Slot> = sqlStatement('calculateValueAtRisk', (slot) => ({
   query: sql`
-    select x.symbol, x.long_value + x.short_value, (x.long_value + x.short_value)::float8, (x.long_value - x.short_value)::float8,
-      x.is_inverse, past.closes
-    from fleet.bots b
-    cross join (select risk.clock(${slot('now')}::timestamptz(3)) as at) moment
-    left join lateral risk.exposures_of(b.bot_id, moment.at) x on true
+    select x.exchange, x.symbol, x.gross, x.gross::float8, x.net::float8, x.is_inverse, past.closes
+    from (select risk.clock(${slot('now')}::timestamptz(3)) as at
+      where exists (select from fleet.bots b where b.bot_id = any(${slot('botIds')}::text[]))) moment
+    left join lateral (
+      select h.exchange, h.symbol, bool_or(h.is_inverse) as is_inverse,
+        case when count(*) = count(h.long_value) then sum(h.long_value + h.short_value) end as gross,
+        case when count(*) = count(h.long_value) then sum(h.long_value - h.short_value) end as net
+      from risk.holdings_of(${slot('botIds')}::text[], moment.at) h
+      group by h.exchange, h.symbol
+    ) x on true
     left join lateral (
       select json_agg(json_build_array((extract(epoch from c.open_time) * 1000)::bigint, c.close::float8) order by c.open_time) as closes
       from market.candles c
@@ -70,9 +104,9 @@ const heldStatement: PreparedStatement<HeldRow, Slot> = sqlStatement('calculateV
         and c.complete and c.open_time >= moment.at - ${slot('windowDays')}::integer * interval '24 hours'
         and c.open_time <= moment.at - ${slot('lengthMs')}::bigint * interval '1 millisecond'
     ) past on true
-    where b.bot_id = ${slot('botId')}
     order by x.exchange, x.symbol`,
   fields: {
+    exchange: riskSummary.exchange,
     symbol: riskSummary.botId,
     gross: varCalculations.portfolioValue,
     grossSize: sql`gross`,
@@ -98,30 +132,12 @@ export async function calculateValueAtRisk(
   input: CalculateValueAtRiskInput,
 ): Promise<ValueAtRiskCalculation> {
   const botId = toBotId(input.botId)
-  const method = toOneOf(input.method, VALUE_AT_RISK_METHODS, 'method')
-  const { confidence = 0.95, horizonDays = 1 } = input
-  const { timeframe, lengthMs, windowDays } = readWindow(input)
-  const horizonPeriods = readHorizon(horizonDays, timeframe, lengthMs)
-  // Refused before anything is read.
-  figureOf(method, { weights: [], logReturns: [] }, confidence, horizonPeriods)
-  const rows = await heldStatement.run(db, {
-    botId,
-    now: readNow(input.now),
-    timeframe,
-    lengthMs,
-    windowDays,
-  })
-  found(`bot '${botId}'`, rows[0])
-  const held = rows.filter((row) => row.symbol !== null)
-  const covered = held.filter(({ gross, closes }) => gross !== null && (closes?.length ?? 0) >= 2)
-  const { fraction, sampleSize, smallSample } = figureOf(
-    method,
-    portfolioOf(covered),
-    confidence,
-    horizonPeriods,
+  const terms = readValueAtRisk(input.method, input)
+  const { missing, ...figures } = found(
+    `bot '${botId}'`,
+    await estimateValueAtRisk(db, { botIds: [botId], terms, now: input.now }),
   )
-  const portfolioValue = covered.reduce((sum, { gross }) => sum.plus(gross ?? ZERO), ZERO)
-  const value = fraction === null ? null : portfolioValue.times(new Decimal(fraction))
+  const { method, confidence, horizonDays } = terms
   return await one(
     'calculateValueAtRisk',
     'calculation',
@@ -133,17 +149,59 @@ export async function calculateValueAtRisk(
         method,
         confidence,
         horizonDays,
-        sampleSize,
-        smallSample,
-        portfolioValue,
-        value: held.length === 0 ? ZERO : value,
-        fraction,
-        unpriced: [
-          ...new Set(held.filter((row) => !covered.includes(row)).map(({ symbol }) => symbol ?? '')),
-        ],
+        ...figures,
+        unpriced: [...new Set(missing.map(({ symbol }) => symbol))],
       })
       .returning(),
   )
+}
+
+/** Reads how a value at risk is to be made. @throws `invalid_input` naming the field. */
+export function readValueAtRisk(method: ValueAtRiskMethod, options: ValueAtRiskOptions): ValueAtRiskTerms {
+  const { confidence = 0.95, horizonDays = 1 } = options
+  const window = readWindow(options)
+  const terms = {
+    method: toOneOf(method, VALUE_AT_RISK_METHODS, 'method'),
+    confidence,
+    horizonDays,
+    horizonPeriods: readHorizon(horizonDays, window.timeframe, window.lengthMs),
+    ...window,
+  }
+  // Refuses what it cannot work with, before anything is read.
+  figureOf(terms, { weights: [], logReturns: [] })
+  return terms
+}
+
+/**
+ * Returns what the open positions of bots that count in one currency may lose together, or undefined if none of the bots is
+ * registered. What one holds long sets off what another is short of.
+ */
+export async function estimateValueAtRisk(
+  db: Database,
+  input: {
+    readonly botIds: readonly string[]
+    readonly terms: ValueAtRiskTerms
+    readonly now?: Date | undefined
+  },
+): Promise<ValueAtRiskEstimate | undefined> {
+  const { botIds, terms } = input
+  const { timeframe, lengthMs, windowDays } = terms
+  const now = readNow(input.now)
+  const rows = await heldStatement.run(db, { botIds, now, timeframe, lengthMs, windowDays })
+  if (rows.length === 0) return undefined
+  const covered: HeldRow[] = []
+  const missing: HeldSymbol[] = []
+  for (const row of rows) {
+    const { exchange, symbol, gross, closes } = row
+    if (exchange === null) continue
+    if (gross !== null && (closes?.length ?? 0) >= 2) covered.push(row)
+    else missing.push({ exchange, symbol })
+  }
+  const { fraction, sampleSize, smallSample } = figureOf(terms, portfolioOf(covered))
+  const portfolioValue = covered.reduce((sum, { gross }) => sum.plus(gross ?? ZERO), ZERO)
+  const isFlat = covered.length === 0 && missing.length === 0
+  const value = fraction === null ? null : portfolioValue.times(new Decimal(fraction))
+  return { portfolioValue, value: isFlat ? ZERO : value, fraction, sampleSize, smallSample, missing }
 }
 
 export interface ListValueAtRiskInput extends PageInput<Pick<ValueAtRiskCalculation, 'calculatedAt' | 'id'>> {
@@ -173,12 +231,8 @@ export async function listValueAtRisk(
   )
 }
 
-function figureOf(
-  method: ValueAtRiskMethod,
-  portfolio: PortfolioInput,
-  confidence: number,
-  horizonPeriods: number,
-): ValueAtRisk {
+function figureOf(terms: ValueAtRiskTerms, portfolio: PortfolioInput): ValueAtRisk {
+  const { method, confidence, horizonPeriods } = terms
   if (method === 'parametric') {
     return parametricValueAtRisk({ ...portfolioMoments(portfolio), confidence, horizonPeriods })
   }
@@ -205,7 +259,7 @@ function portfolioOf(covered: readonly HeldRow[]): PortfolioInput {
 const CANDLES_MAX = 20_000
 const WINDOW_DAYS = 365
 
-function readWindow(input: CalculateValueAtRiskInput) {
+function readWindow(input: ValueAtRiskOptions) {
   const { timeframe: given = '1d', windowDays = WINDOW_DAYS } = input
   const timeframe = toOneOf(given, TIMEFRAMES, 'timeframe')
   if (timeframe === '1M') {

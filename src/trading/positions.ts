@@ -241,6 +241,8 @@ export interface SetPositionDetailsInput extends PositionInput {
   readonly llmScore?: number | null
   readonly modelScore?: number | null
   readonly strategyParameters?: StrategyParameters | null
+  /** What the bot calls the reason for which it entered: `breakout`, `dip_buy`. Performance can be asked by it. */
+  readonly entryTag?: string | null
   /** Why the bot leaves or left the position. */
   readonly exitReason?: string | null
 }

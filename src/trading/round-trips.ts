@@ -24,7 +24,10 @@ export interface RoundTrip {
   /** `null` only where an inverse value was too small for 40 decimals. */
   readonly entryPrice: Decimal | null
   readonly exitPrice: Decimal | null
-  /** Before fees. */
+  /** What was closed was worth so much when it was opened, and when it was closed. Neither is negative. */
+  readonly entryCost: Decimal
+  readonly exitValue: Decimal
+  /** Before fees: what lies between the two. */
   readonly gross: Decimal
   /** Of entry and exit, a rebate negative; `null` while the value of one is unknown. */
   readonly fees: Decimal | null
@@ -54,19 +57,35 @@ export function listRoundTrips(
   method: CostBasisMethod,
   grouping: RoundTripGrouping,
 ): RoundTrip[] {
+  const fold = new RoundTripFold(instrument, method, grouping)
   const trips: RoundTrip[] = []
-  const pools = new Map<number, Pool>()
-  let position: PositionState | undefined
   for (const fill of fills) {
-    const outcome = applyFill(position, fill, instrument, method)
-    position = outcome.position
-    if (grouping === 'fill_to_fill') {
-      for (const trip of matchLots(outcome, fill, instrument, pools)) trips.push(trip)
-    } else if (outcome.closed) {
-      trips.push(fromCycle(outcome.closed, fill, instrument))
-    }
+    for (const trip of fold.add(fill)) trips.push(trip)
   }
   return trips
+}
+
+/** Finds round trips fill by fill, for histories that are read in parts. `listRoundTrips` says what they are. */
+export class RoundTripFold {
+  readonly #instrument: InstrumentTerms
+  readonly #method: CostBasisMethod
+  readonly #grouping: RoundTripGrouping
+  readonly #pools = new Map<number, Pool>()
+  #position: PositionState | undefined
+
+  constructor(instrument: InstrumentTerms, method: CostBasisMethod, grouping: RoundTripGrouping) {
+    this.#instrument = instrument
+    this.#method = method
+    this.#grouping = grouping
+  }
+
+  /** Adds the fill that comes next in ledger order, and returns the round trips that it finished. */
+  add(fill: FillFact): RoundTrip[] {
+    const outcome = applyFill(this.#position, fill, this.#instrument, this.#method)
+    this.#position = outcome.position
+    if (this.#grouping === 'fill_to_fill') return matchLots(outcome, fill, this.#instrument, this.#pools)
+    return outcome.closed ? [fromCycle(outcome.closed, fill, this.#instrument)] : []
+  }
 }
 
 function fromCycle(cycle: PositionState, fill: FillFact, instrument: InstrumentTerms): RoundTrip {
@@ -75,6 +94,8 @@ function fromCycle(cycle: PositionState, fill: FillFact, instrument: InstrumentT
     quantity: cycle.entryQuantity,
     entryPrice: calculateEntryPrice(cycle, instrument),
     exitPrice: calculateExitPrice(cycle, instrument),
+    entryCost: cycle.entryCost,
+    exitValue: cycle.exitValue,
     gross: cycle.realisedGross,
     fees: Object.keys(cycle.unvaluedFees).length > 0 ? null : cycle.fees,
     openedAt: cycle.openedAt,
@@ -119,11 +140,23 @@ function fromClosure(
   instrument: InstrumentTerms,
   fees: Decimal | null,
 ): RoundTrip {
-  const { direction, quantity, gross, openedAt, closedAt } = closure
+  const { direction, quantity, cost, proceeds, gross, openedAt, closedAt } = closure
   const entryPrice =
     closure.entryPrice ??
     calculateEntryPrice({ entryQuantity: quantity, entryCost: closure.cost }, instrument)
-  return { direction, quantity, entryPrice, exitPrice: fill.price, gross, fees, openedAt, closedAt }
+  const exitPrice = fill.price
+  return {
+    direction,
+    quantity,
+    entryPrice,
+    exitPrice,
+    entryCost: cost,
+    exitValue: proceeds,
+    gross,
+    fees,
+    openedAt,
+    closedAt,
+  }
 }
 
 /** Returns the pool's part for `quantity`, and the rest; the two always add up to the pool. */

@@ -163,6 +163,8 @@ export const positions = trading.table(
     llmScore: doublePrecision('llm_score'),
     modelScore: doublePrecision('model_score'),
     strategyParameters: json('strategy_parameters', strategyParametersSchema),
+    /** What the bot calls the reason for which it entered. Null when nobody said. */
+    entryTag: label('entry_tag'),
     /** Why it was closed, in the bot's words. Null when nobody said. */
     exitReason: label('exit_reason'),
     openedAt: instant('opened_at').notNull(),

@@ -43,6 +43,8 @@ const tradeColumns = () => ({
   openedAt: instant('opened_at').notNull(),
   closedAt: instant('closed_at').notNull(),
   holdingMs: counter('holding_ms').notNull(),
+  /** What the bot called the reason for which it entered. */
+  entryTag: label('entry_tag'),
 })
 
 /**
