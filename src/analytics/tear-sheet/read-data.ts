@@ -93,7 +93,7 @@ const boundsStatement: PreparedStatement<Bounds, 'botIds' | 'from' | 'to'> = sql
   (slot) => ({
     query: sql`
       select min(analytics.day_start(${slot('from')}::date, b.time_zone)),
-        max(analytics.day_start(${slot('to')}::date, b.time_zone))
+        max(analytics.day_start(${slot('to')}::date + 1, b.time_zone))
       from fleet.bots b where b.bot_id = any(${slot('botIds')}::text[])`,
     fields: { startsAt: dailyPnl.startsAt, endsAt: dailyPnl.endsAt },
   }),
