@@ -4,6 +4,9 @@ import postgres from 'postgres'
 import { connect, migrate } from 'tradeblotter'
 import { ensurePartitions } from 'tradeblotter/maintenance'
 import { startNpmBinaries } from '../test/server/npm-binaries.ts'
+import { benchDays } from './analytics-days.ts'
+import { benchPerformance } from './analytics-performance.ts'
+import { benchPortfolio, fillPortfolio } from './analytics-portfolio.ts'
 import {
   type Bench,
   benchPositions,
@@ -26,7 +29,7 @@ const { values } = parseArgs({
     'database-url': { type: 'string' },
     /** Also with five million fills and twenty million candles stored, which takes minutes to fill up. */
     large: { type: 'boolean', default: false },
-    /** `ledger`, `market` or `gate` alone. */
+    /** `ledger`, `market`, `gate` or `analytics` alone. */
     part: { type: 'string' },
     /** The program against which many connections at once are measured; left out where it is not there. */
     pgbench: { type: 'string', default: '/usr/lib/postgresql/15/bin/pgbench' },
@@ -55,6 +58,7 @@ try {
   if (isWanted('ledger')) await runLedger(bench, show)
   if (isWanted('market')) await runMarket(bench, show)
   if (isWanted('gate')) await runGate(bench, show)
+  if (isWanted('analytics')) await runAnalytics(bench, show)
   if (!values.json) printTable(results)
   await sql.end()
 } finally {
@@ -113,6 +117,13 @@ async function runGate({ run }: Bench, show: Show): Promise<void> {
   } finally {
     for (const { db, sql } of [empty, full, busy]) await Promise.all([db.close(), sql.end()])
   }
+}
+
+async function runAnalytics(bench: Bench, show: Show): Promise<void> {
+  show(await benchPerformance(bench))
+  await fillPortfolio(bench)
+  show(await benchPortfolio(bench))
+  for (const year of await benchDays(bench, note)) note(`a year of daily PnL: ${JSON.stringify(year)}`)
 }
 
 function printTable(results: readonly (Measured | MeasuredBatch)[]): void {

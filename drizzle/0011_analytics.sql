@@ -56,7 +56,7 @@ CREATE TABLE "analytics"."daily_pnl" (
 	"growth" double precision NOT NULL,
 	"drawdown_fraction" double precision NOT NULL,
 	"max_drawdown_fraction" double precision NOT NULL,
-	"drawdown_amount" numeric,
+	"drawdown_amount" numeric NOT NULL,
 	"return_count" integer NOT NULL,
 	"sharpe" double precision,
 	"sortino" double precision,

@@ -80,7 +80,8 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 --> statement-breakpoint
 
--- The rates of the currencies, other than the base currency of the bot, in which closed trades were settled or charged, as text by rate_key.
+-- The rates of the currencies, other than the base currency of the bot, in which closed trades were settled or charged, as text by rate_key. Days and
+-- rates are materialised, or they would be worked out anew for every quarter of an hour.
 CREATE FUNCTION analytics.trade_rates(p_bot_ids text[], p_from timestamptz, p_until timestamptz, p_now timestamptz)
 RETURNS jsonb LANGUAGE sql STABLE AS $$
   WITH wanted AS (
@@ -90,13 +91,13 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
     CROSS JOIN LATERAL (SELECT p.settle_currency AS currency UNION ALL SELECT jsonb_object_keys(p.unvalued_fees)) used
     WHERE b.bot_id = ANY (p_bot_ids) AND used.currency <> b.base_currency
       AND p.closed_at >= coalesce(p_from, '-infinity') AND p.closed_at < coalesce(p_until, 'infinity')),
-  days AS (
+  days AS MATERIALIZED (
     SELECT d.time_zone, d.day, analytics.day_start(d.day + 1, d.time_zone) AS ends_at, analytics.day_start(d.day + 2, d.time_zone) AS next_ends_at
     FROM (SELECT DISTINCT w.time_zone, (w.quarter AT TIME ZONE w.time_zone)::date AS day FROM wanted w) d),
   placed AS (
     SELECT w.*, least(CASE WHEN w.quarter < d.ends_at THEN d.ends_at ELSE d.next_ends_at END, p_now) AS valued_at
     FROM wanted w JOIN days d ON d.time_zone = w.time_zone AND d.day = (w.quarter AT TIME ZONE w.time_zone)::date),
-  rates AS (
+  rates AS MATERIALIZED (
     SELECT r.*, analytics.rate_at(r.exchange, r.currency, r.base_currency, r.valued_at) AS rate
     FROM (SELECT DISTINCT p.exchange, p.currency, p.base_currency, p.valued_at FROM placed p) r)
   SELECT jsonb_object_agg(analytics.rate_key(p.exchange, p.currency, p.base_currency, p.time_zone, p.quarter), r.rate::text)
@@ -138,7 +139,7 @@ RETURNS SETOF analytics.valued_trade LANGUAGE sql STABLE AS $$
     CASE WHEN p.net_pnl IS NOT NULL THEN 0
       ELSE analytics.charges_of(p.unvalued_fees, (SELECT analytics.trade_rates(p_bot_ids, p_from, p_until, p_now)), p.exchange, b.base_currency,
         b.time_zone, p.closed_at) END AS charge) abroad
-  WHERE b.bot_id = ANY (p_bot_ids) AND p.bot_id = ANY (p_bot_ids)
+  WHERE b.bot_id = ANY (p_bot_ids)
     AND p.closed_at >= coalesce(p_from, '-infinity') AND p.closed_at < coalesce(p_until, 'infinity')
 $$;
 --> statement-breakpoint
@@ -274,11 +275,12 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
       SELECT exchange, currency, base_currency, valued_at FROM held_money WHERE currency <> base_currency
       UNION
       SELECT exchange, settle_currency, base_currency, valued_at FROM positions WHERE settle_currency <> base_currency) w),
+  -- At a mark only on the day in progress: of marks the last one alone is stored, and what is over must come out the same again.
   open_pnl AS MATERIALIZED (
     SELECT v.bot, v.day, CASE WHEN count(*) = count(v.pnl) THEN sum(v.pnl) END AS pnl,
-      jsonb_agg(v.symbol) FILTER (WHERE v.price IS NULL) AS unpriced
+      jsonb_agg(CASE WHEN v.price IS NULL THEN v.symbol ELSE v.settle_currency END) FILTER (WHERE v.pnl IS NULL) AS unpriced
     FROM (
-      SELECT p.bot, p.day, p.symbol, price.price,
+      SELECT p.bot, p.day, p.symbol, p.settle_currency, price.price,
         CASE p.kind WHEN 'inverse' THEN p.cost - trading.divide(p.quantity * p.contract_size, price.price)
           ELSE p.quantity * p.contract_size * price.price - p.cost END
         * CASE WHEN p.settle_currency = p.base_currency THEN 1 ELSE r.rate END AS pnl
@@ -286,8 +288,8 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
       JOIN scales s ON s.bot = p.bot
       JOIN closes c ON c.exchange = p.exchange AND c.symbol = p.symbol AND c.valued_at = p.valued_at
       LEFT JOIN trading.positions own ON own.bot_id = s.bot_id AND own.exchange = p.exchange AND own.symbol = p.symbol
-        AND own.position_side = p.position_side AND own.status = 'open' AND own.marked_at <= p.valued_at
-        AND own.marked_at > p.valued_at - interval '24 hours'
+        AND own.position_side = p.position_side AND own.status = 'open' AND p.valued_at < p.ends_at
+        AND own.marked_at <= p.valued_at AND own.marked_at > p.valued_at - interval '24 hours'
       LEFT JOIN LATERAL (
         SELECT f.price FROM trading.fills f
         WHERE own.mark_price IS NULL AND c.price IS NULL AND f.bot_id = s.bot_id AND f.exchange = p.exchange AND f.symbol = p.symbol
@@ -320,50 +322,59 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
       FROM held_money m LEFT JOIN rates r USING (exchange, currency, base_currency, valued_at)) v
     GROUP BY 1, 2),
 
-  -- How far the balance went above and below where a day began, after each instant at which it changed.
+  -- How far the balance went above and below where a day began, after each instant at which it changed. Most bots have to do with their base
+  -- currency alone, and need no rates.
+  abroad AS MATERIALIZED (
+    SELECT DISTINCT l.bot FROM ledger_days l JOIN scales s ON s.bot = l.bot
+    WHERE l.fee_currency IS NOT NULL OR l.settle_currency <> s.base_currency),
   extremes AS MATERIALIZED (
-    SELECT s.bot, s.days[x.place] AS day, x.highest, x.lowest
-    FROM scales s
+    SELECT s.bot, s.days[x.place] AS day, x.is_known, x.highest, x.lowest
+    FROM (SELECT s.*, EXISTS (SELECT FROM abroad a WHERE a.bot = s.bot) AS is_abroad FROM scales s) s
     CROSS JOIN LATERAL (
-      SELECT r.place, greatest(max(r.so_far), 0) AS highest, least(min(r.so_far), 0) AS lowest
+      SELECT r.place, count(*) = count(r.amount) AS is_known, greatest(max(r.so_far), 0) AS highest, least(min(r.so_far), 0) AS lowest
       FROM (
-        SELECT f.place, sum(CASE WHEN f.currency = s.base_currency THEN f.amount ELSE f.amount * r.rate END)
-          OVER (PARTITION BY f.place ORDER BY f.at) AS so_far
+        SELECT c.place, c.amount, sum(c.amount) OVER (PARTITION BY c.place ORDER BY c.at) AS so_far
         FROM (
-          SELECT width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.exchange, i.settle_currency AS currency,
-            f.realised_gross - coalesce(f.fee_in_settlement, 0) AS amount
+          SELECT width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.realised_gross - f.fee_in_settlement AS amount
           FROM trading.fills f
-          JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
-          WHERE f.bot_id = s.bot_id AND f.executed_at < s.until
+          WHERE NOT s.is_abroad AND f.bot_id = s.bot_id AND f.executed_at < s.until AND f.realised_gross <> f.fee_in_settlement
           UNION ALL
-          SELECT width_bucket(f.executed_at, s.starts), f.executed_at, f.exchange, f.fee_currency, -f.fee
-          FROM trading.fills f
-          WHERE f.bot_id = s.bot_id AND f.executed_at < s.until AND f.fee_in_settlement IS NULL
-          UNION ALL
-          SELECT width_bucket(c.occurred_at, s.starts), c.occurred_at, c.exchange, c.currency, c.amount
-          FROM trading.cash_flows c
-          WHERE c.bot_id = s.bot_id AND c.occurred_at < s.until) f
-        LEFT JOIN rates r ON f.currency <> s.base_currency AND r.exchange = f.exchange AND r.currency = f.currency
-          AND r.base_currency = s.base_currency AND r.valued_at = least(s.ends[f.place], p_now)
-        WHERE f.amount <> 0) r
+          SELECT m.place, m.at, CASE WHEN m.currency = s.base_currency THEN m.amount ELSE m.amount * r.rate END
+          FROM (
+            SELECT width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.exchange, i.settle_currency AS currency,
+              f.realised_gross - coalesce(f.fee_in_settlement, 0) AS amount
+            FROM trading.fills f
+            JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
+            WHERE s.is_abroad AND f.bot_id = s.bot_id AND f.executed_at < s.until
+            UNION ALL
+            SELECT width_bucket(f.executed_at, s.starts), f.executed_at, f.exchange, f.fee_currency, -f.fee
+            FROM trading.fills f
+            WHERE s.is_abroad AND f.bot_id = s.bot_id AND f.executed_at < s.until AND f.fee_in_settlement IS NULL
+            UNION ALL
+            SELECT width_bucket(c.occurred_at, s.starts), c.occurred_at, c.exchange, c.currency, c.amount
+            FROM trading.cash_flows c
+            WHERE c.bot_id = s.bot_id AND c.occurred_at < s.until) m
+          LEFT JOIN rates r ON r.exchange = m.exchange AND r.currency = m.currency AND r.base_currency = s.base_currency
+            AND r.valued_at = least(s.ends[m.place], p_now)
+          WHERE m.amount <> 0) c) r
       GROUP BY 1) x),
 
   -- Trades in order of closing, each with how many in a row were won, or as a negative number lost, up to it. A row of them begins where the outcome
-  -- is another than before.
+  -- is another than before. Those closed in one instant come in order of opening, then by name: ids would follow the order of arrival.
   runs AS (
     SELECT t.*, lead(t.day) OVER bot IS DISTINCT FROM t.day AS is_last_of_day,
       CASE WHEN t.outcome IN (1, -1) THEN t.outcome * (t.place + 1 - max(t.begins) OVER bot) ELSE 0 END AS run
     FROM (
       SELECT t.*, row_number() OVER bot AS place, CASE WHEN t.outcome IS DISTINCT FROM lag(t.outcome) OVER bot THEN row_number() OVER bot END AS begins
       FROM (
-        SELECT s.bot, t.closed_at, t.position_id, t.net, t.direction, t.is_liquidation, coalesce(sign(t.net), 2)::integer AS outcome,
+        SELECT s.bot, t.closed_at, t.opened_at, t.trade_id COLLATE "C" AS trade_id, t.net, t.direction, t.is_liquidation, coalesce(sign(t.net), 2)::integer AS outcome,
           s.days[width_bucket(t.closed_at, s.starts)] AS day, round(extract(epoch FROM t.closed_at - t.opened_at) * 1000)::bigint AS holding_ms
         FROM scales s
         JOIN analytics.trades_of(p_bot_ids, NULL, NULL, p_now) t ON t.bot_id = s.bot_id AND t.closed_at < s.until
         -- Makes the day be looked up before rows are sorted, which would carry the list of all days along.
         OFFSET 0) t
-      WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.position_id)) t
-    WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.position_id)),
+      WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.opened_at, t.trade_id)) t
+    WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.opened_at, t.trade_id)),
   trade_days AS MATERIALIZED (
     SELECT r.bot, r.day, count(*) AS trades, count(*) FILTER (WHERE r.net > 0) AS wins, count(*) FILTER (WHERE r.net < 0) AS losses,
       count(*) FILTER (WHERE r.net = 0) AS draws, count(*) FILTER (WHERE r.net IS NULL) AS unvalued,
@@ -431,7 +442,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
   falls AS MATERIALIZED (
     SELECT g.*, max(g.drawdown) OVER bot AS max_drawdown, count(*) FILTER (WHERE g.drawdown = 0) OVER bot AS peaks,
       avg(g.fraction) OVER bot AS mean, stddev_samp(g.fraction) OVER bot AS deviation,
-      sqrt(avg(least(g.fraction, 0) ^ 2) OVER bot) AS downside
+      sqrt(avg(CASE WHEN g.fraction < 0 THEN g.fraction ^ 2 WHEN g.fraction >= 0 THEN 0 END) OVER bot) AS downside
     -- Of a bot that is back at its peak to the cent, growth is often a last digit below.
     FROM (SELECT *, CASE WHEN 1 - growth / peak > 1e-12 THEN 1 - growth / peak ELSE 0 END AS drawdown FROM growth) g
     WINDOW bot AS (PARTITION BY g.bot ORDER BY g.day)),
@@ -452,9 +463,11 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
     s.gross, s.fees, s.funding, s.interest, s.adjustments, s.net, s.unrealised - s.unrealised_start,
     s.balance - s.balance_start - s.net - s.external, s.equity - (s.balance_start + s.unrealised_start) - s.external, s.external, s.at_start,
     s.balance_start, s.balance,
-    CASE WHEN s.net + s.external IS NOT NULL THEN greatest(s.balance_start + coalesce(x.highest, 0), s.balance_start) END,
-    CASE WHEN s.net + s.external IS NOT NULL THEN least(s.balance_start + coalesce(x.lowest, 0), s.balance_start) END,
-    s.unrealised, s.balance_start + s.unrealised_start, s.equity, coalesce(s.unvalued, '[]') || coalesce(s.unpriced, '[]'),
+    CASE WHEN coalesce(x.is_known, true) THEN greatest(s.balance_start + coalesce(x.highest, 0), s.balance_start) END,
+    CASE WHEN coalesce(x.is_known, true) THEN least(s.balance_start + coalesce(x.lowest, 0), s.balance_start) END,
+    s.unrealised, s.balance_start + s.unrealised_start, s.equity, 
+    (SELECT coalesce(jsonb_agg(u.name ORDER BY u.name COLLATE "C"), '[]')
+      FROM (SELECT DISTINCT e.name FROM jsonb_array_elements_text(coalesce(s.unvalued, '[]') || coalesce(s.unpriced, '[]')) e (name)) u),
     coalesce(n.fills, 0)::integer, s.volume,
     coalesce(t.trades, 0)::integer, coalesce(t.wins, 0)::integer, coalesce(t.losses, 0)::integer, coalesce(t.draws, 0)::integer,
     coalesce(t.unvalued, 0)::integer, coalesce(t.longs, 0)::integer, coalesce(t.shorts, 0)::integer, coalesce(t.liquidations, 0)::integer,

@@ -211,7 +211,7 @@ spans AS (
   FROM days d),
 capitals AS (
   SELECT s.*,
-    first_value(coalesce(s.equity_start, CASE WHEN s.follows THEN s.equity_before END)) OVER since
+    first_value(coalesce(s.equity_start, s.equity_before)) OVER since
       + CASE WHEN bool_and(s.flows_at_start IS NOT NULL AND (s.follows OR s.equity_start IS NOT NULL)) OVER since
         THEN sum(s.flows_at_start) OVER since END AS capital,
     s.equity - CASE WHEN count(s.flows_at_end) OVER since = count(*) OVER since THEN sum(s.flows_at_end) OVER since END AS result
@@ -254,9 +254,9 @@ SELECT
   m.drawdown_fraction,
   max(m.drawdown_fraction) OVER (PARTITION BY m.mode, m.base_currency ORDER BY m.day) AS max_drawdown_fraction,
   -- Before the first peak, the start is it.
-  CASE WHEN m.equity IS NOT NULL THEN
-    CASE WHEN m.peak = 0 THEN 0 ELSE first_value(m.profit) OVER (PARTITION BY m.mode, m.base_currency, m.peak ORDER BY m.day) END - m.profit
-  END AS drawdown_amount
+  CASE WHEN m.drawdown_fraction > 0
+    THEN CASE WHEN m.peak = 0 THEN 0 ELSE first_value(m.profit) OVER (PARTITION BY m.mode, m.base_currency, m.peak ORDER BY m.day) END - m.profit
+    ELSE 0 END AS drawdown_amount
 FROM marked m
 WITH NO DATA;
 --> statement-breakpoint

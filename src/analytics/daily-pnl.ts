@@ -1,13 +1,13 @@
 import { and, desc, eq, getTableColumns, gte, lt, lte, type SQL, sql } from 'drizzle-orm'
-import { toInstant } from '../db/columns.ts'
+import { readNow, toDay } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { type PageInput, readLimit } from '../db/page.ts'
 import { found, many, one, only } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { getBot, toBotId } from '../fleet/bots.ts'
-import { type DayRange, readDayRange, toDay } from './export-range.ts'
 import { findFleet } from './portfolio-fleet.ts'
+import { type DayRange, readDayRange } from './ranges.ts'
 import { dailyPnl } from './schema/daily-pnl.ts'
 import type { Fleet } from './scope.ts'
 
@@ -81,7 +81,7 @@ const calculate: PreparedStatement<DailyPnl, Slot> = sqlStatement('calculateDail
  */
 export async function calculateDailyPnl(db: Database, input: CalculateDailyPnlInput): Promise<DailyPnl[]> {
   const botId = toBotId(input.botId)
-  const days = await calculate.run(db, { botIds: [botId], ...readDays(input), now: readNow(input) })
+  const days = await calculate.run(db, { botIds: [botId], ...readDays(input), now: readNow(input.now) })
   if (days.length === 0) await getBot(db, { botId })
   return days
 }
@@ -122,7 +122,7 @@ export async function calculateFleetDailyPnl(
   input: CalculateFleetDailyPnlInput = {},
 ): Promise<CalculatedDays> {
   const days = readDays(input)
-  const now = readNow(input)
+  const now = readNow(input.now)
   const { botIds } = await findFleet(db, input.fleet ?? {}, 'calculateFleetDailyPnl')
   const counts = only('calculateFleetDailyPnl', await calculateAll.run(db, { botIds: botIds, ...days, now }))
   return found('calculation', counts)
@@ -180,7 +180,7 @@ export async function findStaleDailyPnl(db: Database, input: FindStaleDailyPnlIn
   const days = await stale.run(db, {
     botIds: [botId],
     ...readDays(input),
-    now: readNow(input),
+    now: readNow(input.now),
     after: input.after === undefined ? null : toDay(input.after.day, 'after.day'),
     limit: readLimit(input.limit),
   })
@@ -241,8 +241,4 @@ function readDays(input: DayOrRange): { readonly from: string; readonly to: stri
     })
   }
   return { from: toDay(day, 'day'), to: day }
-}
-
-function readNow({ now }: { readonly now?: Date | undefined }): string | null {
-  return now === undefined ? null : toInstant(now, 'now').toISOString()
 }

@@ -1,9 +1,9 @@
 import type { Database } from '../db/database.ts'
 import type { Decimal } from '../db/decimal.ts'
 import { readLimit } from '../db/page.ts'
-import { type DayRange, readDayRange } from './export-range.ts'
 import { chainDays, daysBetween, momentOf, readDays, readMembers } from './performance-days.ts'
 import { fallsOf } from './performance-returns.ts'
+import { type DayRange, readDayRange } from './ranges.ts'
 import type { Scope } from './scope.ts'
 
 /** An account at the end of a stored day. Money is in base currency; null where a part of it is not known. */
@@ -24,8 +24,8 @@ export interface EquityCurvePoint {
   readonly growth: number
   /** Below the peak of growth since then: 0.2 is a fifth. */
   readonly drawdownFraction: number
-  /** What was lost since the peak, without flows. Null where equity is not known. */
-  readonly drawdownAmount: Decimal | null
+  /** What was lost since the latest day at the peak, without flows. Carried over days of unknown equity, as the one above is. */
+  readonly drawdownAmount: Decimal
 }
 
 export type EquityCurveInput = Scope & DayRange

@@ -29,7 +29,6 @@ export {
   exportTaxLots,
   exportTrades,
 } from './export.ts'
-export type { DayRange, TimeRange } from './export-range.ts'
 export { EXPORT_FORMATS, type ExportFormat } from './export-text.ts'
 export {
   type GetPerformanceInput,
@@ -64,6 +63,7 @@ export {
   listBotPerformance,
   listDailyPortfolio,
 } from './portfolio-views.ts'
+export type { DayRange, TimeRange } from './ranges.ts'
 export { listRefreshes, type Refresh, refreshAnalytics } from './refresh.ts'
 export { ANALYTICS_VIEWS, type AnalyticsView } from './schema/portfolio.ts'
 export type { Fleet, Scope } from './scope.ts'

@@ -105,8 +105,8 @@ export interface ChainedDay extends StoredDay {
   readonly profit: Decimal
   /** Below the peak of growth. */
   readonly drawdownFraction: number
-  /** What was lost since the peak, without flows. Null where equity is not known. */
-  readonly drawdownAmount: Decimal | null
+  /** What was lost since the latest day at the peak, without flows. Carried over days of unknown equity, as the one above is. */
+  readonly drawdownAmount: Decimal
 }
 
 /** An account as it was last known, and what was paid in and out since. */
@@ -139,7 +139,7 @@ export function chainDays(days: readonly StoredDay[]): ChainedDay[] {
     known = day.equity === null ? since : knownAs(day.equity)
     const gain = since && day.equity?.minus(since.equity).minus(since.flowsAtStart).minus(since.flowsAtEnd)
     if (since === undefined || gain === undefined) {
-      const drawdownAmount = day.equity && peakProfit.minus(profit)
+      const drawdownAmount = peakProfit.minus(profit)
       return {
         ...day,
         returnFraction: null,

@@ -89,8 +89,8 @@ export type FigureValues = readonly [
  * A select with one row per group: the group's name, and what figures are made of. Without a group there is one row, of a null name,
  * also of no trades.
  *
- * `trades` is what is read: a table expression with the columns of `analytics.trades_of`. `order` is that of closing. It must be what an
- * index gives where there is no group: then nothing is sorted.
+ * `trades` is what is read: a table expression with the columns of `analytics.trades_of`. `order` is that of closing. It must begin with what
+ * an index gives where there is no group: then only what is closed in one instant is sorted.
  */
 export function figuresOf(trades: SQL, order: SQL, group: SQL | undefined): SQL {
   const [named, placed, inGroup] = group
@@ -109,7 +109,7 @@ export function figuresOf(trades: SQL, order: SQL, group: SQL | undefined): SQL 
       select *, max(place) filter (where net is null or net <= 0) over closing as without_win,
         max(place) filter (where net is null or net >= 0) over closing as without_loss
       from (
-        select ${named}bot_id, closed_at, position_id, direction, is_liquidation, net, gross, fees,
+        select ${named}bot_id, closed_at, opened_at, trade_id, direction, is_liquidation, net, gross, fees,
           round(date_part('epoch', closed_at - opened_at) * 1000) as held_ms, row_number() over (${placed}order by ${order}) as place
         from ${trades}) placed
       window closing as (${inGroup}order by ${order} rows unbounded preceding)) run

@@ -1,12 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { toInstant, toOneOf } from '../db/columns.ts'
+import { readNow, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { type ReturnStatisticsOptions, returnStatistics } from '../statistics/ratios.ts'
-import { readTimeRange, type TimeRange } from './export-range.ts'
 import { readDays, readMembers } from './performance-days.ts'
 import { type FigureValues, figuresOf, type TradeFigures, toFigures } from './performance-figures.ts'
 import { measureReturns, type ReturnFigures } from './performance-returns.ts'
+import { readTimeRange, type TimeRange } from './ranges.ts'
 import type { Scope } from './scope.ts'
 
 export type { ReturnFigures, TradeFigures }
@@ -64,16 +64,16 @@ export type GetPerformanceInput = Scope &
 export async function getPerformance(db: Database, input: GetPerformanceInput): Promise<Performance> {
   const { from = null, to = null } = readTimeRange(input)
   const by = input.by === undefined ? undefined : toOneOf(input.by, PERFORMANCE_GROUPS, 'by')
-  const now = input.now === undefined ? null : toInstant(input.now, 'now').toISOString()
+  const now = readNow(input.now)
   const { riskFreeRate, minimumAcceptableReturn, periodsPerYear } = input
   const options = { riskFreeRate, minimumAcceptableReturn, periodsPerYear }
   // Refuses wrong options before anything is read.
   returnStatistics([], options)
   const bounds = { from: from?.toISOString() ?? null, to: to?.toISOString() ?? null }
   const members = await readMembers(db, input)
+  const days = await readDays(db, members, { startsAt: bounds.from, endsAt: bounds.to })
   const statement = statementOf(members.fleet === undefined ? 'bot' : 'fleet', by ?? 'none')
   const rows = await statement.run(db, { ...bounds, now, botIds: members.botIds, botId: members.botIds[0] })
-  const days = await readDays(db, members, { startsAt: bounds.from, endsAt: bounds.to })
   const [whole] = rows.filter(({ isWhole }) => isWhole)
   const groups = rows.filter(({ isWhole }) => !isWhole)
   return {
@@ -115,7 +115,9 @@ function performanceStatement(kind: ScopeKind, by: Grouping): PreparedStatement<
   return sqlStatement('getPerformance', (slot) => {
     // The id by itself, beside the list, lets the index give the trades of one bot in order of closing.
     const isBot = kind === 'bot' ? sql`where bot_id = ${slot('botId')}` : sql``
-    const order = kind === 'bot' ? sql`closed_at, position_id` : sql`closed_at, position_id, bot_id`
+    // Of those closed in one instant, ids would give the order of arrival.
+    const placed = sql`closed_at, opened_at, trade_id collate "C"`
+    const order = kind === 'bot' ? placed : sql`${placed}, bot_id`
     const trades = sql`
       analytics.trades_of(${slot('botIds')}::text[], ${slot('from')}::timestamptz, ${slot('to')}::timestamptz,
         coalesce(${slot('now')}::timestamptz, statement_timestamp())) ${isBot}`

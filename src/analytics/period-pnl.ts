@@ -1,14 +1,13 @@
 import { sql } from 'drizzle-orm'
-import { toOneOf } from '../db/columns.ts'
+import { toDay, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { Decimal, divide } from '../db/decimal.ts'
 import { type PageInput, readLimit } from '../db/page.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { toBotId } from '../fleet/bots.ts'
-import { type DayRange, readDayRange, toDay } from './export-range.ts'
+import type { DailyPnl } from './daily-pnl.ts'
+import { type DayRange, readDayRange } from './ranges.ts'
 import { dailyPnl } from './schema/daily-pnl.ts'
-
-type DailyPnl = typeof dailyPnl.$inferSelect
 
 export const PERIODS = ['week', 'month'] as const
 export type Period = (typeof PERIODS)[number]

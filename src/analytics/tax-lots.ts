@@ -11,7 +11,7 @@ import { type Direction, POSITION_SIDES, type PositionSide } from '../trading/po
 import { listLedgers } from '../trading/rebuild.ts'
 import { readFillsInOrder, readReplayStart } from '../trading/replay-read.ts'
 import { type RoundTrip, RoundTripFold } from '../trading/round-trips.ts'
-import { readTimeRange, type TimeRange } from './export-range.ts'
+import { readTimeRange, type TimeRange } from './ranges.ts'
 
 /**
  * What one closing fill took of one lot; by average cost, of the whole position. Money is in `currency`.

@@ -111,6 +111,21 @@ export function toInstant(value: Date, field: string): Date {
   return value
 }
 
+const DAY = /^\d{4}-\d\d-\d\d$/
+
+/** Reads a date of the calendar. @throws `invalid_input` naming `field` if it is none, or not written as `2024-01-31`. */
+export function toDay(value: string, field: string): string {
+  const at = typeof value === 'string' && DAY.test(value) ? new Date(`${value}T00:00:00Z`) : undefined
+  // The 30th of February is read as the 1st of March.
+  if (at && !Number.isNaN(at.getTime()) && at.toISOString().startsWith(value)) return value
+  throw invalid(field, `'${String(value).slice(0, 60)}' is not a date as 2024-01-31`)
+}
+
+/** A moment that a caller gives in place of the database's clock, as text; null where the clock is to say. @throws `invalid_input` naming `now`. */
+export function readNow(now: Date | undefined): string | null {
+  return now === undefined ? null : toInstant(now, 'now').toISOString()
+}
+
 /** Reads one value of a closed list. @throws `invalid_input` naming `field` and listing what is allowed. */
 export function toOneOf<Value extends string>(value: Value, allowed: readonly Value[], field: string): Value {
   if (allowed.includes(value)) return value

@@ -1,5 +1,5 @@
 import { and, desc, eq, getTableColumns, lt, type SQL, sql } from 'drizzle-orm'
-import { toInstant, toName, toOneOf } from '../db/columns.ts'
+import { readNow, toInstant, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
@@ -75,7 +75,7 @@ export async function tripCircuitBreaker(
     context: toContext(input.context),
   }
   const trippedBy = toName(input.trippedBy, 'trippedBy')
-  const now = toClock(input.now)
+  const now = input.now === undefined ? null : toInstant(input.now, 'now')
   const made = only('tripCircuitBreaker', await writeTrips(db, botId, [trip], trippedBy, now))
   return made ?? (await getHolding(db, botId, trip))
 }
@@ -164,7 +164,7 @@ async function endCircuitBreaker(
     status,
     by: toName(input.resolvedBy, 'resolvedBy'),
     reason: toName(input.reason, 'reason'),
-    now: toClock(input.now),
+    now: readNow(input.now),
   }
   const rows =
     botId === null
@@ -285,7 +285,7 @@ export async function listActiveCircuitBreakers(
   input: ListActiveCircuitBreakersInput = {},
 ): Promise<CircuitBreaker[]> {
   const botId = input.botId === undefined ? null : toBotId(input.botId)
-  return await holding.run(db, { botId, now: toClock(input.now) })
+  return await holding.run(db, { botId, now: readNow(input.now) })
 }
 
 export interface ListCircuitBreakersInput extends PageInput<Pick<CircuitBreaker, 'id'>> {
@@ -348,10 +348,6 @@ async function maybeTrip(
 
 function optional(value: string | undefined, field: string): string | null {
   return value === undefined ? null : toName(value, field)
-}
-
-function toClock(now: Date | undefined): Date | null {
-  return now === undefined ? null : toInstant(now, 'now')
 }
 
 function toCooldown(value: number | null): number | null {

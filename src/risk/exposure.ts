@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { toInstant } from '../db/columns.ts'
+import { readNow } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Decimal, ZERO } from '../db/decimal.ts'
 import { found } from '../db/rows.ts'
@@ -126,9 +126,4 @@ export async function getExposure(db: Database, input: GetExposureInput): Promis
 
 function sumOf(sizes: readonly number[]): number {
   return sizes.reduce((sum, size) => sum + size, 0)
-}
-
-/** A moment that the caller gives, or null for the database's own clock. @throws `invalid_input` naming `now`. */
-export function readNow(now: Date | undefined): string | null {
-  return now === undefined ? null : toInstant(now, 'now').toISOString()
 }

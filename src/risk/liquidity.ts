@@ -1,11 +1,10 @@
 import { and, eq, lte, sql } from 'drizzle-orm'
-import { toInstant, toName } from '../db/columns.ts'
+import { readNow, toInstant, toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import { maybeOne, one, only } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
-import { readNow } from './exposure.ts'
 import { symbolLiquidity } from './schema/measures.ts'
 import { type Aged, readMaxAge } from './volatility.ts'
 

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { toInstant, toName, toOneOf } from '../db/columns.ts'
+import { readNow, toInstant, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { newId } from '../db/id.ts'
@@ -129,7 +129,7 @@ export async function lockSymbol(db: Database, input: LockSymbolInput): Promise<
     side: side === undefined ? null : toOneOf(side, SIDES, 'side'),
     reason: toName(input.reason, 'reason'),
     lockedBy: toName(input.lockedBy, 'lockedBy'),
-    now: now === undefined ? null : toInstant(now, 'now').toISOString(),
+    now: readNow(now),
     ...readEnd(input),
   })
   const { isRegistered, ...lock } = found('lock', only(statement.name, rows))
@@ -220,7 +220,7 @@ export async function unlockSymbol(db: Database, input: UnlockSymbolInput): Prom
     ...key,
     unlockedBy: toName(input.unlockedBy, 'unlockedBy'),
     reason: toName(input.reason, 'reason'),
-    now: input.now === undefined ? null : toInstant(input.now, 'now').toISOString(),
+    now: readNow(input.now),
   })
   const lock = only(statement.name, ended)
   if (lock) return lock
@@ -266,7 +266,7 @@ export async function listLocks(db: Database, input: ListLocksInput = {}): Promi
   const { after, now } = input
   return await listStatement.run(db, {
     botId: input.botId === undefined ? null : toBotId(input.botId),
-    now: now === undefined ? null : toInstant(now, 'now').toISOString(),
+    now: readNow(now),
     afterAt: after === undefined ? null : toInstant(after.lockedAt, 'after.lockedAt').toISOString(),
     afterId: after === undefined ? null : toUuid(after.id, 'after.id'),
     limit: readLimit(input.limit),

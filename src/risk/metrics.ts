@@ -1,4 +1,5 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { toDay } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
@@ -100,20 +101,4 @@ function toFigure(value: number | null | undefined, field: string): number | nul
   throw new DataError('invalid_input', `${field} is ${String(value)}: leave it out where it has no value`, {
     field,
   })
-}
-
-const DAY = /^\d{4}-\d\d-\d\d$/
-
-/** Reads a date of the calendar. */
-function toDay(value: string, field: string): string {
-  const at = typeof value === 'string' && DAY.test(value) ? new Date(`${value}T00:00:00Z`) : undefined
-  // The 30th of February is read as the 1st of March.
-  if (at && !Number.isNaN(at.getTime()) && at.toISOString().startsWith(value)) return value
-  throw new DataError(
-    'invalid_input',
-    `${field} '${String(value).slice(0, 60)}' is not a date as 2024-01-31`,
-    {
-      field,
-    },
-  )
 }

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { readInstant, toInstant } from '../db/columns.ts'
+import { readInstant, readNow } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, toPositive, ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
@@ -133,7 +133,7 @@ export async function placeOrder(db: Database, input: PlaceOrderInput): Promise<
     referencePrice:
       referencePrice === undefined ? null : toPositive(referencePrice, 'referencePrice').toFixed(),
     confidence: confidence === undefined ? null : toConfidence(confidence),
-    now: now === undefined ? null : toInstant(now, 'now').toISOString(),
+    now: readNow(now),
   })
   const answer = only('placeOrder', rows)
   switch (answer?.outcome) {

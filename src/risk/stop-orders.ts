@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import { toInstant, toName, toOneOf } from '../db/columns.ts'
+import { readNow, toInstant, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { AMOUNT_DIGITS, type Amount, type Decimal, toPositive } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
@@ -140,7 +140,7 @@ export async function createStopOrder(db: Database, input: CreateStopOrderInput)
     reason: reason === undefined ? null : toName(reason, 'reason'),
   }
   const rows = await createStatement.runWith(db, (key) => {
-    if (key === 'now') return now === undefined ? null : toInstant(now, 'now').toISOString()
+    if (key === 'now') return readNow(now)
     const value = stop[key]
     return value === null ? null : stopOrders[key].mapToDriverValue(value)
   })

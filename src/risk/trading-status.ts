@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { readInstant, toInstant, toName, toOneOf } from '../db/columns.ts'
+import { readInstant, readNow, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { only } from '../db/rows.ts'
@@ -93,6 +93,6 @@ function readQuestion({ botId, symbol, side, exchange, positionSide, now }: Trad
     side: side === undefined ? null : toOneOf(side, SIDES, 'side'),
     exchange: exchange === undefined ? null : toName(exchange, 'exchange'),
     positionSide: positionSide === undefined ? null : toOneOf(positionSide, POSITION_SIDES, 'positionSide'),
-    now: now === undefined ? null : toInstant(now, 'now').toISOString(),
+    now: readNow(now),
   }
 }

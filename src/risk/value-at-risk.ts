@@ -1,5 +1,5 @@
 import { and, desc, eq, sql } from 'drizzle-orm'
-import { toName, toOneOf } from '../db/columns.ts'
+import { readNow, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { Decimal, ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
@@ -19,7 +19,7 @@ import {
   portfolioReturns,
   type ValueAtRisk,
 } from '../statistics/value-at-risk.ts'
-import { type HeldSymbol, readNow } from './exposure.ts'
+import type { HeldSymbol } from './exposure.ts'
 import { VALUE_AT_RISK_METHODS, type ValueAtRiskMethod, varCalculations } from './schema/measures.ts'
 import { riskSummary } from './schema/summary-view.ts'
 

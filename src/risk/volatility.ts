@@ -1,10 +1,9 @@
 import { and, eq, lte, sql } from 'drizzle-orm'
-import { toInstant, toName } from '../db/columns.ts'
+import { readNow, toInstant, toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { maybeOne, one, only } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
-import { readNow } from './exposure.ts'
 import { symbolVolatility } from './schema/measures.ts'
 
 /** The volatility of a symbol as it was calculated last. */

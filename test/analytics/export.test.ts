@@ -211,6 +211,7 @@ describeDatabases('exports', (open) => {
       growth: 1,
       drawdownFraction: 0,
       maxDrawdownFraction: 0,
+      drawdownAmount: new Decimal(0),
       returnCount: 0,
       calculatedAt: new Date(0),
       ...over,

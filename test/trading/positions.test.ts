@@ -11,6 +11,8 @@ import {
   getPosition,
   listOpenPositions,
   listPositions,
+  listRecentTrades,
+  listTrades,
   markPosition,
   recordCashFlow,
   recordFill,
@@ -208,6 +210,26 @@ describeEngines('positions', (open) => {
     expect(text(closed.leverage)).toBe('5')
     await expect(setPositionDetails(db, { ...key, positionId: uuidv7() })).rejects.toMatchObject({
       code: 'not_found',
+    })
+  })
+
+  it('keep what the bot called its reason to enter, also as trades', async () => {
+    const key = await makePosition('buy 1 @ 10')
+    expect((await getPosition(db, key)).entryTag).toBeNull()
+    expect(await setPositionDetails(db, { ...key, entryTag: 'breakout' })).toMatchObject({
+      entryTag: 'breakout',
+    })
+    // Whatever else is noted leaves it.
+    await setPositionDetails(db, { ...key, exitReason: 'target' })
+    await recordFill(db, fillOf(key.botId, 'LINEAR', 'sell 1 @ 10', 6))
+    const [trade] = await listTrades(db, { botId: key.botId })
+    expect(trade).toMatchObject({ entryTag: 'breakout', exitReason: 'target' })
+    const [recent] = await listRecentTrades(db, { limit: 1000 })
+    expect(recent).toHaveProperty('entryTag')
+    expect((await setPositionDetails(db, { ...key, entryTag: null })).entryTag).toBeNull()
+    await expect(setPositionDetails(db, { ...key, entryTag: 'a\0b' })).rejects.toMatchObject({
+      code: 'invalid_input',
+      field: 'entryTag',
     })
   })
 })

@@ -103,8 +103,8 @@ export const dailyPnl = analytics.table(
     /** Below the peak of growth, which includes the start. */
     drawdownFraction: doublePrecision('drawdown_fraction').notNull(),
     maxDrawdownFraction: doublePrecision('max_drawdown_fraction').notNull(),
-    /** What was lost since the peak, without flows. */
-    drawdownAmount: quotient('drawdown_amount'),
+    /** What was lost since the latest day at the peak, without flows. Carried over days of unknown equity, as the two above are. */
+    drawdownAmount: quotient('drawdown_amount').notNull(),
     /** How many returns there are so far; the ratios of fewer than 30 say little. */
     returnCount: integer('return_count').notNull(),
     sharpe: doublePrecision('sharpe'),

@@ -61,8 +61,8 @@ export const dailyPortfolio = analytics
     /** Below the peak of growth, which includes the start. */
     drawdownFraction: doublePrecision('drawdown_fraction').notNull(),
     maxDrawdownFraction: doublePrecision('max_drawdown_fraction').notNull(),
-    /** What was lost since the peak, without flows. Null while equity is not known. */
-    drawdownAmount: quotient('drawdown_amount'),
+    /** What was lost since the latest day at the peak, without flows. Carried over days of unknown equity, as the two above are. */
+    drawdownAmount: quotient('drawdown_amount').notNull(),
   })
   .existing()
 

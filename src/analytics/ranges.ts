@@ -1,4 +1,4 @@
-import { toInstant } from '../db/columns.ts'
+import { toDay, toInstant } from '../db/columns.ts'
 import { DataError } from '../db/errors.ts'
 
 /** A span of time. What happened at `from` is in it, what happened at `to` is not. */
@@ -35,16 +35,6 @@ export function readDayRange({ from, to }: DayRange): DayRange {
     throw invalid('to', `to ${to} is before from ${from}`)
   }
   return { from, to }
-}
-
-const DAY = /^\d{4}-\d\d-\d\d$/
-
-/** Reads a date of the calendar. @throws `invalid_input` naming `field`. */
-export function toDay(value: string, field: string): string {
-  const at = typeof value === 'string' && DAY.test(value) ? new Date(`${value}T00:00:00Z`) : undefined
-  // The 30th of February is read as the 1st of March.
-  if (at && !Number.isNaN(at.getTime()) && at.toISOString().startsWith(value)) return value
-  throw invalid(field, `${field} '${String(value).slice(0, 60)}' is not a date as 2024-01-31`)
 }
 
 function invalid(field: string, message: string): DataError {
