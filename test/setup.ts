@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import {
   createTemplate,
@@ -13,6 +16,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** A real server, and on it a database with all migrations that takes no connections. */
     readonly server: TestServer & { readonly name: string; readonly template: string }
+    /** For what test files share. Removed at the end of the run. */
+    readonly folder: string
   }
 }
 
@@ -29,9 +34,12 @@ export async function setup(project: TestProject): Promise<void> {
     await running.stop()
     throw error
   }
+  const folder = mkdtempSync(join(tmpdir(), 'tradeblotter-run-'))
   tearDown = async () => {
+    rmSync(folder, { recursive: true, force: true })
     await dropDatabase(server, template).finally(() => running.stop())
   }
+  project.provide('folder', folder)
   project.provide('server', { ...server, name: running.name, template })
   say(`tests run on ${running.name}`)
 }

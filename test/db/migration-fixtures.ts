@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
+import { onTestFinished } from 'vitest'
 import { connectDirect } from '../../src/db/connect.ts'
 import type { Database } from '../../src/db/database.ts'
 
@@ -23,10 +24,7 @@ export function aMigration(name: string, when: number, ...statements: string[]):
 }
 
 /** Writes a migrations folder as drizzle-kit does, over the one that is there. */
-export function writeMigrations(
-  migrations: readonly TestMigration[],
-  folder = join(mkdtempSync(join(tmpdir(), 'migrations-')), 'drizzle'),
-): string {
+export function writeMigrations(migrations: readonly TestMigration[], folder = newFolder()): string {
   mkdirSync(join(folder, 'meta'), { recursive: true })
   const entries = migrations.map(({ name: tag, when }, idx) => ({
     idx,
@@ -39,6 +37,13 @@ export function writeMigrations(
   writeFileSync(join(folder, 'meta', '_journal.json'), JSON.stringify(journal))
   for (const migration of migrations) writeFileSync(join(folder, `${migration.name}.sql`), migration.sql)
   return folder
+}
+
+/** A migrations folder for one test, alone in a folder for temporary files. */
+function newFolder(): string {
+  const home = mkdtempSync(join(tmpdir(), 'tradeblotter-migrations-'))
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }))
+  return join(home, 'drizzle')
 }
 
 /** Runs a statement on a connection of its own and returns its rows. */

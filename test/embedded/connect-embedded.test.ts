@@ -1,12 +1,12 @@
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sql } from 'drizzle-orm'
-import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connect } from '../../src/connect.ts'
 import type { Connection, Database } from '../../src/db/database.ts'
 import { getMigrationStatus } from '../../src/db/migrate.ts'
 import { type ConnectEmbeddedOptions, connectEmbedded } from '../../src/embedded/index.ts'
+import { copyMigratedDirectory } from '../migrated-directory.ts'
 import { run, temporaryFolder } from './programs.ts'
 
 async function open(options: ConnectEmbeddedOptions): Promise<Connection> {
@@ -15,23 +15,12 @@ async function open(options: ConnectEmbeddedOptions): Promise<Connection> {
   return db
 }
 
-let made: Promise<string> | undefined
-
-/** A directory with a migrated database, a copy of one that is made once: making one takes seconds. */
+/** A directory with a migrated database. */
 async function existingDirectory(): Promise<string> {
-  made ??= (async () => {
-    const directory = join(await mkdtemp(join(tmpdir(), 'tradeblotter-test-')), 'data')
-    await (await connectEmbedded({ directory, migrate: true })).close()
-    return directory
-  })()
-  const copy = join(await temporaryFolder(), 'data')
-  await cp(await made, copy, { recursive: true })
-  return copy
+  const directory = join(await temporaryFolder(), 'data')
+  await copyMigratedDirectory(directory)
+  return directory
 }
-
-afterAll(async () => {
-  if (made) await rm(dirname(await made), { recursive: true, force: true })
-})
 
 async function numbersOf(db: Database): Promise<number[]> {
   const rows = (await db.execute(sql`select n from numbers order by n`)) as { n: number }[]
@@ -216,7 +205,7 @@ describe('connect to pglite://', () => {
   it('opens the directory of a migrated database, and never migrates one itself', async () => {
     const empty = join(await temporaryFolder(), 'my data')
     const directory = join(dirname(empty), 'my other data')
-    await cp(await existingDirectory(), directory, { recursive: true })
+    await copyMigratedDirectory(directory)
     const urlOf = (path: string) => `pglite://${path.replaceAll(' ', '%20')}`
     await expect(connect({ url: urlOf(empty) })).rejects.toMatchObject({ code: 'schema_mismatch' })
     const url = urlOf(directory)

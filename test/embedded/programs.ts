@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { ENGINE_COMPILED_ONCE } from '../package-build.ts'
 
 /** Runs a program of this folder in a process of its own, which is killed at the end of the test. */
 export function run(program: string, args: readonly string[], nodeArgs: readonly string[] = []): Program {
   const file = fileURLToPath(new URL(program, import.meta.url))
-  const child = spawn(process.execPath, [...nodeArgs, '--import', 'tsx', file, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+  const all = [ENGINE_COMPILED_ONCE, ...nodeArgs, '--import', 'tsx', file, ...args]
+  const child = spawn(process.execPath, all, { stdio: ['pipe', 'pipe', 'pipe'] })
   const running = new Program(child)
   onTestFinished(async () => {
     child.kill('SIGKILL')

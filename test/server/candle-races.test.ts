@@ -1,13 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { createDatabase } from '../database.ts'
-import {
-  type CandleFeed,
-  type CandleJob,
-  type CandleNews,
-  type CandleReport,
-  isEverComplete,
-} from './candle-writer.ts'
+import { type CandleFeed, isEverComplete } from './candle-feed.ts'
+import type { CandleJob, CandleNews, CandleReport } from './candle-writer.ts'
 import { Child } from './children.ts'
 
 /** Rounds of each race, and candles of each symbol; more of them for a soak. */

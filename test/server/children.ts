@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { compiledProgram } from '../package-build.ts'
 
 /** What a program of this folder says of exceptions that nobody could catch. */
 export interface Uncaught {
@@ -9,7 +9,7 @@ export interface Uncaught {
 
 /** A program of this folder in a process of its own, which is killed at the end of the test, or when `atEnd` says. */
 export class Child<Job, Message> {
-  readonly #process: ChildProcess
+  readonly #process: Promise<ChildProcess>
   readonly #messages: Message[] = []
   readonly #ended: Promise<number | null>
   #errors = ''
@@ -17,30 +17,38 @@ export class Child<Job, Message> {
   #over = false
 
   constructor(program: string, job: Job, atEnd: (end: () => Promise<void>) => void = onTestFinished) {
-    this.#process = fork(fileURLToPath(new URL(program, import.meta.url)), [], {
-      execArgv: ['--import', 'tsx'],
+    this.#process = this.#start(program)
+    this.#ended = this.#process
+      .then(endOf, (error) => {
+        this.#errors += error
+        return null
+      })
+      .finally(() => {
+        this.#over = true
+        this.#wake?.()
+      })
+    this.send(job)
+    atEnd(async () => {
+      const process = await this.#process
+      process.kill('SIGKILL')
+      await this.#ended
+    })
+  }
+
+  async #start(program: string): Promise<ChildProcess> {
+    const process = fork(await compiledProgram(`test/server/${program}`), [], {
+      execArgv: ['--enable-source-maps'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errors += text
     })
-    this.#process.on('message', (message) => {
+    process.on('message', (message) => {
       this.#messages.push(message as Message)
       this.#wake?.()
     })
-    this.#ended = new Promise((resolve) => {
-      this.#process.once('close', (code) => {
-        this.#over = true
-        this.#wake?.()
-        resolve(code)
-      })
-    })
-    this.send(job)
-    atEnd(async () => {
-      this.#process.kill('SIGKILL')
-      await this.#ended
-    })
+    return process
   }
 
   get ended(): Promise<number | null> {
@@ -48,7 +56,11 @@ export class Child<Job, Message> {
   }
 
   send(message: unknown): void {
-    this.#process.send(message as object)
+    void this.#process.then(
+      // One that has ended hears nothing more; `next` tells why.
+      (process) => process.connected && process.send(message as object),
+      () => undefined,
+    )
   }
 
   /** The next message. @throws with what the program wrote to its error output if it ends without one. */
@@ -62,4 +74,8 @@ export class Child<Job, Message> {
       })
     }
   }
+}
+
+function endOf(process: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => process.once('close', resolve))
 }

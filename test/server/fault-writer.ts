@@ -3,7 +3,7 @@ import { connect } from '../../src/db/connect.ts'
 import { isDataError } from '../../src/db/errors.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { recordFill, recordFills } from '../../src/trading/record-fills.ts'
-import { type FeedOptions, fillFeed } from './ledger-feed.ts'
+import { type FeedOptions, fillFeed, keyOf } from './ledger-feed.ts'
 
 export interface FaultJob {
   readonly url: string
@@ -25,9 +25,6 @@ export interface FaultNews {
   /** True in the answer to `stop`. */
   readonly over: boolean
 }
-
-export const keyOf = (fill: { symbol: string; exchangeTradeId?: string | undefined; side: string }) =>
-  `${fill.symbol} ${fill.exchangeTradeId} ${fill.side}`
 
 let acknowledged: string[] = []
 let failed: [string, string[]][] = []

@@ -5,8 +5,8 @@ import type { Connection } from '../../src/db/database.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { rebuildPositions } from '../../src/trading/rebuild.ts'
 import { Child } from './children.ts'
-import { type FaultJob, type FaultNews, keyOf } from './fault-writer.ts'
-import { type FeedOptions, fillFeed, prepareBot } from './ledger-feed.ts'
+import type { FaultJob, FaultNews } from './fault-writer.ts'
+import { type FeedOptions, fillFeed, keyOf, prepareBot } from './ledger-feed.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
 
 /** Backends killed, and servers killed, for each driver; more of them for a soak. */

@@ -8,8 +8,8 @@ import type { RiskLimitsInput } from '../../src/risk/settings-input.ts'
 import { recordFill } from '../../src/trading/record-fills.ts'
 import { createDatabase, type ServerDatabase } from '../database.ts'
 import { Child } from './children.ts'
-import { type Driver, type HammerTask, newBot, type PlaceTask, type Tally, type Task } from './gate-writer.ts'
-import { EXCHANGE } from './ledger-feed.ts'
+import type { Driver, HammerTask, PlaceTask, Tally, Task } from './gate-writer.ts'
+import { EXCHANGE, newBot } from './ledger-feed.ts'
 
 const DRIVERS: readonly Driver[] = ['postgres', 'pg', 'postgres', 'pg', 'postgres', 'pg', 'postgres', 'pg']
 

@@ -11,7 +11,7 @@ import { type PlaceOrderInput, placeOrder } from '../../src/risk/place-order.ts'
 import type { Order } from '../../src/trading/order-input.ts'
 import { cancelOrder } from '../../src/trading/order-steps.ts'
 import { recordFill } from '../../src/trading/record-fills.ts'
-import { EXCHANGE, pick, randomFrom, shuffled } from './ledger-feed.ts'
+import { EXCHANGE, newBot, pick, randomFrom, shuffled } from './ledger-feed.ts'
 
 export type Driver = 'postgres' | 'pg'
 
@@ -281,18 +281,6 @@ const WORK: Record<Lane, (...given: [Connection, HammerTask, () => number, Count
     count.exits += 1
     await cancelOrder(own, { botId: holder, orderId: exit.id })
   },
-}
-
-export function newBot(botId: string) {
-  return {
-    botId,
-    kind: 'test',
-    strategy: 'races',
-    exchange: EXCHANGE,
-    mode: 'paper',
-    baseCurrency: 'USDT',
-    initialEquity: '10000',
-  } as const
 }
 
 const ROLLED_BACK = new Error('rolled back on purpose')

@@ -26,8 +26,8 @@ import {
   type Total,
   totalOf,
 } from './gate-crew.ts'
-import { type Lane, newBot } from './gate-writer.ts'
-import { randomFrom } from './ledger-feed.ts'
+import type { Lane } from './gate-writer.ts'
+import { newBot, randomFrom } from './ledger-feed.ts'
 
 /** Rounds of the race for the switch, and backends killed; more of them for a soak. */
 const ROUNDS = Number(process.env.TEST_SWITCH_ROUNDS ?? '50')

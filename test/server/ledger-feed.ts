@@ -135,3 +135,19 @@ export async function ledgerOf(db: Database, botId: string): Promise<Record<stri
       where c.bot_id = ${botId} order by c.exchange_flow_id, c.kind`),
   }
 }
+
+/** Tells a fill of a feed from all others. */
+export const keyOf = (fill: { symbol: string; exchangeTradeId?: string | undefined; side: string }) =>
+  `${fill.symbol} ${fill.exchangeTradeId} ${fill.side}`
+
+export function newBot(botId: string) {
+  return {
+    botId,
+    kind: 'test',
+    strategy: 'races',
+    exchange: EXCHANGE,
+    mode: 'paper',
+    baseCurrency: 'USDT',
+    initialEquity: '10000',
+  } as const
+}
