@@ -11,6 +11,126 @@ CREATE SCHEMA trading;
 
 CREATE SCHEMA risk;
 
+CREATE SCHEMA analytics;
+
+CREATE TABLE analytics.daily_pnl (
+  bot_id text NOT NULL,
+  day date NOT NULL,
+  starts_at timestamp(3) with time zone NOT NULL,
+  ends_at timestamp(3) with time zone NOT NULL,
+  is_complete boolean NOT NULL,
+  base_currency text NOT NULL,
+  realised_gross numeric,
+  fees numeric,
+  funding numeric,
+  interest numeric,
+  adjustments numeric,
+  net_pnl numeric,
+  unrealised_change numeric,
+  revaluation numeric,
+  total_pnl numeric,
+  external_flows numeric,
+  flows_at_start numeric,
+  balance_start numeric,
+  balance_end numeric,
+  balance_peak numeric,
+  balance_trough numeric,
+  unrealised_pnl numeric,
+  equity_start numeric,
+  equity_end numeric,
+  unvalued jsonb NOT NULL,
+  fill_count integer NOT NULL,
+  volume numeric,
+  trade_count integer NOT NULL,
+  win_count integer NOT NULL,
+  loss_count integer NOT NULL,
+  draw_count integer NOT NULL,
+  unvalued_trade_count integer NOT NULL,
+  long_count integer NOT NULL,
+  short_count integer NOT NULL,
+  liquidation_count integer NOT NULL,
+  win_rate double precision,
+  gross_profit numeric NOT NULL,
+  gross_loss numeric NOT NULL,
+  average_win numeric,
+  average_loss numeric,
+  profit_factor double precision,
+  best_trade numeric,
+  worst_trade numeric,
+  average_holding_ms double precision,
+  shortest_holding_ms bigint,
+  longest_holding_ms bigint,
+  current_streak integer NOT NULL,
+  longest_win_streak integer NOT NULL,
+  longest_loss_streak integer NOT NULL,
+  breaker_count integer NOT NULL,
+  kill_switch_count integer NOT NULL,
+  return_fraction double precision,
+  growth double precision NOT NULL,
+  drawdown_fraction double precision NOT NULL,
+  max_drawdown_fraction double precision NOT NULL,
+  drawdown_amount numeric NOT NULL,
+  return_count integer NOT NULL,
+  sharpe double precision,
+  sortino double precision,
+  calmar double precision,
+  calculated_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT daily_pnl_pkey PRIMARY KEY (bot_id, day),
+  CONSTRAINT daily_pnl_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT daily_pnl_ends_at_check CHECK ((ends_at > starts_at)),
+  CONSTRAINT daily_pnl_gross_loss_check CHECK (((gross_loss <= (0)::numeric) AND (gross_profit >= (0)::numeric))),
+  CONSTRAINT daily_pnl_trade_count_check CHECK ((trade_count = (((win_count + loss_count) + draw_count) + unvalued_trade_count))),
+  CONSTRAINT daily_pnl_unvalued_check CHECK ((jsonb_typeof(unvalued) = 'array'::text))
+);
+
+CREATE TABLE analytics.portfolio_snapshots (
+  id uuid NOT NULL,
+  taken_at timestamp(3) with time zone NOT NULL,
+  base_currency text NOT NULL,
+  mode text NOT NULL,
+  bot_count integer NOT NULL,
+  equity numeric,
+  unrealised_pnl numeric,
+  long numeric NOT NULL,
+  short numeric NOT NULL,
+  gross numeric NOT NULL,
+  net numeric NOT NULL,
+  leverage double precision,
+  concentration double precision,
+  bots jsonb NOT NULL,
+  symbols jsonb NOT NULL,
+  unpriced jsonb NOT NULL,
+  value_at_risk numeric,
+  value_at_risk_fraction double precision,
+  value_at_risk_method text NOT NULL,
+  confidence double precision NOT NULL,
+  horizon_days double precision NOT NULL,
+  sample_size integer NOT NULL,
+  small_sample boolean NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT portfolio_snapshots_pkey PRIMARY KEY (id),
+  CONSTRAINT portfolio_snapshots_taken_at_key UNIQUE (mode, base_currency, taken_at),
+  CONSTRAINT portfolio_snapshots_bot_count_check CHECK ((bot_count >= 0)),
+  CONSTRAINT portfolio_snapshots_bots_check CHECK ((jsonb_typeof(bots) = 'array'::text)),
+  CONSTRAINT portfolio_snapshots_equity_check CHECK (((equity > '-Infinity'::numeric) AND (equity < 'Infinity'::numeric))),
+  CONSTRAINT portfolio_snapshots_leverage_check CHECK (((leverage > '-Infinity'::double precision) AND (leverage < 'Infinity'::double precision))),
+  CONSTRAINT portfolio_snapshots_long_check CHECK (((long >= (0)::numeric) AND (long < 'Infinity'::numeric))),
+  CONSTRAINT portfolio_snapshots_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'paper'::text, 'backtest'::text]))),
+  CONSTRAINT portfolio_snapshots_short_check CHECK (((short >= (0)::numeric) AND (short < 'Infinity'::numeric))),
+  CONSTRAINT portfolio_snapshots_symbols_check CHECK ((jsonb_typeof(symbols) = 'array'::text)),
+  CONSTRAINT portfolio_snapshots_unpriced_check CHECK ((jsonb_typeof(unpriced) = 'array'::text)),
+  CONSTRAINT portfolio_snapshots_value_at_risk_method_check CHECK ((value_at_risk_method = ANY (ARRAY['historical'::text, 'parametric'::text, 'expected_shortfall'::text])))
+);
+
+CREATE TABLE analytics.refreshes (
+  view_name text NOT NULL,
+  refreshed_at timestamp(3) with time zone NOT NULL,
+  duration_ms bigint NOT NULL,
+  row_count bigint NOT NULL,
+  CONSTRAINT refreshes_pkey PRIMARY KEY (view_name),
+  CONSTRAINT refreshes_view_name_check CHECK ((view_name = ANY (ARRAY['bot_performance'::text, 'daily_portfolio'::text])))
+);
+
 CREATE TABLE audit.risk_events (
   bot_id text NOT NULL,
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -1302,6 +1422,7 @@ END) STORED,
   closed_at timestamp(3) with time zone,
   version bigint NOT NULL,
   updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  entry_tag text,
   CONSTRAINT positions_pkey PRIMARY KEY (bot_id, id),
   CONSTRAINT positions_trade_id_key UNIQUE (bot_id, trade_id),
   CONSTRAINT positions_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
@@ -1335,6 +1456,556 @@ CREATE INDEX positions_recent_idx ON trading.positions USING btree (closed_at DE
 CREATE UNIQUE INDEX positions_open_key ON trading.positions USING btree (bot_id, exchange, symbol, position_side) WHERE (status = 'open'::text);
 CREATE TRIGGER positions_left_by_stops BEFORE DELETE ON trading.positions FOR EACH ROW EXECUTE FUNCTION risk.leave_position();
 CREATE TRIGGER positions_updated_at BEFORE UPDATE ON trading.positions FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE OR REPLACE FUNCTION analytics.calendars_of(p_bot_ids text[], p_to date, p_now timestamp with time zone)
+ RETURNS TABLE(bot integer, bot_id text, exchange text, base_currency text, initial_equity numeric, first_day date, last_day date, until timestamp with time zone, days date[], starts timestamp with time zone[], ends timestamp with time zone[])
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH asked AS MATERIALIZED (
+    SELECT a.*, least(analytics.day_start(a.last_day + 1, a.time_zone), p_now + interval '1 millisecond') AS until
+    FROM (
+      SELECT b.bot_id, b.exchange, b.base_currency, b.time_zone, b.initial_equity,
+        analytics.day_of(least(b.created_at, fill.first_at, flow.first_at), b.time_zone) AS first_day,
+        least(p_to, analytics.day_of(p_now, b.time_zone)) AS last_day
+      FROM fleet.bots b
+      CROSS JOIN LATERAL (SELECT min(f.executed_at) AS first_at FROM trading.fills f WHERE f.bot_id = b.bot_id) fill
+      CROSS JOIN LATERAL (SELECT min(c.occurred_at) AS first_at FROM trading.cash_flows c WHERE c.bot_id = b.bot_id) flow
+      WHERE b.bot_id = ANY (p_bot_ids)) a
+    WHERE a.first_day <= a.last_day),
+
+  -- The days of each time zone; a date that a zone left out is none.
+  calendar AS MATERIALIZED (
+    SELECT * FROM (
+      SELECT z.time_zone, z.first_day + n AS day, analytics.day_start(z.first_day + n, z.time_zone) AS starts_at,
+        analytics.day_start(z.first_day + n + 1, z.time_zone) AS ends_at
+      FROM (SELECT time_zone, min(first_day) AS first_day, max(last_day) AS last_day FROM asked GROUP BY time_zone) z
+      CROSS JOIN LATERAL generate_series(0, z.last_day - z.first_day) n) d
+    WHERE d.ends_at > d.starts_at)
+  SELECT row_number() OVER (ORDER BY a.bot_id COLLATE "C")::integer, a.bot_id, a.exchange, a.base_currency, a.initial_equity, a.first_day, a.last_day,
+    a.until, c.days, c.starts, c.ends
+  FROM asked a
+  JOIN (
+    SELECT time_zone, array_agg(day ORDER BY day) AS days, array_agg(starts_at ORDER BY day) AS starts, array_agg(ends_at ORDER BY day) AS ends
+    FROM calendar GROUP BY time_zone) c USING (time_zone)
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.charges_of(p_fees jsonb, p_rates jsonb, p_exchange text, p_base_currency text, p_zone text, p_at timestamp with time zone)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE PARALLEL SAFE COST 1
+AS $function$
+  SELECT CASE WHEN bool_and(fee.rate IS NOT NULL) THEN sum(fee.amount * fee.rate) END
+  FROM (SELECT f.value::numeric AS amount, CASE WHEN f.key = p_base_currency THEN 1
+      ELSE (p_rates ->> analytics.rate_key(p_exchange, f.key, p_base_currency, p_zone, p_at))::numeric END AS rate
+    FROM jsonb_each_text(p_fees) f) fee
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.close_at(p_exchange text, p_symbol text, p_at timestamp with time zone)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_close numeric;
+BEGIN
+  SELECT newest.close INTO v_close
+  FROM (SELECT s.id, market.timeframe_interval(s.timeframe) AS length FROM market.series s
+    WHERE s.exchange = p_exchange AND s.symbol = p_symbol AND s.first_open_time < p_at) series
+  CROSS JOIN LATERAL (
+    SELECT c.close, c.open_time FROM market.candles c
+    WHERE c.series_id = series.id AND c.complete
+      AND c.open_time <= p_at - series.length AND c.open_time >= p_at - series.length - interval '96 hours'
+    ORDER BY c.open_time DESC LIMIT 1) newest
+  ORDER BY newest.open_time + series.length DESC, series.length LIMIT 1;
+  RETURN v_close;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analytics.day_of(p_at timestamp with time zone, p_zone text)
+ RETURNS date
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE WHEN p_at >= analytics.day_start(d.day + 1, p_zone) THEN d.day + 1 ELSE d.day END
+  FROM (SELECT (p_at AT TIME ZONE p_zone)::date AS day) d
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.day_start(p_day date, p_zone text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE WHEN b.back > interval '0' AND (s.start - b.back) AT TIME ZONE p_zone = p_day::timestamp THEN s.start - b.back ELSE s.start END
+  FROM (SELECT p_day::timestamp AT TIME ZONE p_zone AS start) s
+  -- By how much clocks were turned back in the four hours before; nowhere was it ever more.
+  CROSS JOIN LATERAL (SELECT (s.start - interval '4 hours') AT TIME ZONE p_zone + interval '4 hours' - s.start AT TIME ZONE p_zone AS back) b
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.days_of(p_bot_ids text[], p_from date, p_to date, p_now timestamp with time zone)
+ RETURNS SETOF analytics.daily_pnl
+ LANGUAGE sql
+ STABLE
+ SET enable_nestloop TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET work_mem TO '64MB'
+ SET jit TO 'off'
+AS $function$
+  WITH scales AS MATERIALIZED (SELECT * FROM analytics.calendars_of(p_bot_ids, p_to, p_now)),
+  bot_days AS MATERIALIZED (
+    SELECT a.bot, a.base_currency, a.initial_equity, a.first_day, c.day, c.starts_at, c.ends_at, least(c.ends_at, p_now) AS valued_at
+    FROM scales a CROSS JOIN LATERAL unnest(a.days, a.starts, a.ends) c (day, starts_at, ends_at)
+    WHERE c.day BETWEEN a.first_day AND a.last_day),
+  ledger_days AS MATERIALIZED (
+    SELECT l.*, s.days[l.place] AS day FROM analytics.ledger_days_of(p_bot_ids, p_to, p_now) l JOIN scales s ON s.bot = l.bot),
+  first_fills AS MATERIALIZED (SELECT bot, day, min(first_at) AS at, sum(fills) AS fills FROM ledger_days GROUP BY 1, 2),
+
+  -- Cash flows by day and currency.
+  flow_days AS MATERIALIZED (
+    SELECT c.bot, c.exchange, c.currency, c.day,
+      coalesce(sum(c.amount) FILTER (WHERE c.kind = 'funding'), 0) AS funding,
+      coalesce(sum(c.amount) FILTER (WHERE c.kind = 'interest'), 0) AS interest,
+      coalesce(sum(c.amount) FILTER (WHERE c.kind = 'adjustment'), 0) AS adjustments,
+      coalesce(-sum(c.amount) FILTER (WHERE c.kind IN ('fee', 'rebate')), 0) AS fees,
+      coalesce(sum(c.amount) FILTER (WHERE c.is_external), 0) AS external,
+      coalesce(sum(c.amount) FILTER (WHERE c.is_external AND (first.at IS NULL OR c.occurred_at < first.at)), 0) AS at_start
+    FROM (SELECT s.bot, c.*, c.kind IN ('deposit', 'withdrawal', 'transfer') AS is_external, s.days[width_bucket(c.occurred_at, s.starts)] AS day
+      FROM scales s
+      JOIN trading.cash_flows c ON c.bot_id = s.bot_id AND c.occurred_at < s.until
+      WHERE c.bot_id = ANY (p_bot_ids)
+      OFFSET 0) c
+    LEFT JOIN first_fills first ON first.bot = c.bot AND first.day = c.day
+    GROUP BY 1, 2, 3, 4),
+
+  -- All money of a day by currency, and what a bot has of each currency, as it began with none.
+  amounts AS MATERIALIZED (
+    SELECT bot, exchange, currency, day, sum(gross) AS gross, sum(fees) AS fees, sum(funding) AS funding, sum(interest) AS interest,
+      sum(adjustments) AS adjustments, sum(external) AS external, sum(at_start) AS at_start, sum(volume) AS volume
+    FROM (
+      SELECT bot, exchange, settle_currency AS currency, day, gross, CASE WHEN fee_currency IS NULL THEN fees ELSE 0 END AS fees,
+        0 AS funding, 0 AS interest, 0 AS adjustments, 0 AS external, 0 AS at_start, volume
+      FROM ledger_days
+      UNION ALL
+      SELECT bot, exchange, fee_currency, day, 0, fees, 0, 0, 0, 0, 0, 0 FROM ledger_days WHERE fee_currency IS NOT NULL
+      UNION ALL
+      SELECT bot, exchange, currency, day, 0, fees, funding, interest, adjustments, external, at_start, 0 FROM flow_days) m
+    GROUP BY 1, 2, 3, 4),
+  held_money AS MATERIALIZED (
+    SELECT d.bot, own.exchange, own.currency, d.base_currency, d.day, d.valued_at,
+      coalesce(m.gross, 0) AS gross, coalesce(m.fees, 0) AS fees, coalesce(m.funding, 0) AS funding, coalesce(m.interest, 0) AS interest,
+      coalesce(m.adjustments, 0) AS adjustments, coalesce(m.external, 0) AS external, coalesce(m.at_start, 0) AS at_start,
+      coalesce(m.volume, 0) AS volume,
+      sum(coalesce(m.gross - m.fees + m.funding + m.interest + m.adjustments + m.external, 0)) OVER (
+        PARTITION BY d.bot, own.exchange, own.currency ORDER BY d.day) AS held
+    FROM (SELECT bot, exchange, currency, min(day) AS first_day FROM amounts GROUP BY 1, 2, 3) own
+    JOIN bot_days d ON d.bot = own.bot AND d.day >= own.first_day
+    LEFT JOIN amounts m ON m.bot = own.bot AND m.exchange = own.exchange AND m.currency = own.currency AND m.day = d.day),
+
+  -- What was held open at the end of each day.
+  held AS MATERIALIZED (
+    SELECT h.bot, i.exchange, i.symbol, h.position_side, i.is_inverse, i.contract_size, i.settle_currency, h.quantity, h.cost, h.day + n AS day
+    FROM (
+      SELECT l.bot, l.instrument, l.position_side, l.day, coalesce(lead(l.day) OVER ledger - 1, a.last_day) AS last_day,
+        sum(l.moved) OVER ledger AS quantity, sum(l.moved_cost) OVER ledger AS cost
+      FROM (
+        SELECT bot, instrument, position_side, day, sum(quantity) AS moved, sum(CASE WHEN is_inverse THEN cost - gross ELSE cost + gross END) AS moved_cost
+        FROM ledger_days GROUP BY 1, 2, 3, 4) l
+      JOIN scales a ON a.bot = l.bot
+      WINDOW ledger AS (PARTITION BY l.bot, l.instrument, l.position_side ORDER BY l.day)) h
+    JOIN (SELECT DISTINCT instrument, exchange, symbol, is_inverse, contract_size, settle_currency FROM ledger_days) i USING (instrument)
+    CROSS JOIN LATERAL generate_series(0, h.last_day - h.day) n
+    WHERE h.quantity <> 0),
+  positions AS MATERIALIZED (
+    SELECT h.*, d.base_currency, d.ends_at, d.valued_at FROM held h JOIN bot_days d ON d.bot = h.bot AND d.day = h.day),
+  closes AS MATERIALIZED (
+    SELECT w.*, analytics.close_at(w.exchange, w.symbol, w.valued_at) AS price
+    FROM (SELECT DISTINCT exchange, symbol, valued_at FROM positions) w),
+  rates AS MATERIALIZED (
+    SELECT w.*, analytics.rate_at(w.exchange, w.currency, w.base_currency, w.valued_at) AS rate
+    FROM (
+      SELECT exchange, currency, base_currency, valued_at FROM held_money WHERE currency <> base_currency
+      UNION
+      SELECT exchange, settle_currency, base_currency, valued_at FROM positions WHERE settle_currency <> base_currency) w),
+  -- At a mark only on the day in progress: of marks the last one alone is stored, and what is over must come out the same again.
+  open_pnl AS MATERIALIZED (
+    SELECT v.bot, v.day, CASE WHEN count(*) = count(v.pnl) THEN sum(v.pnl) END AS pnl,
+      jsonb_agg(CASE WHEN v.price IS NULL THEN v.symbol ELSE v.settle_currency END) FILTER (WHERE v.pnl IS NULL) AS unpriced
+    FROM (
+      SELECT p.bot, p.day, p.symbol, p.settle_currency, price.price,
+        CASE WHEN p.is_inverse THEN p.cost - trading.divide(p.quantity * p.contract_size, price.price)
+          ELSE p.quantity * p.contract_size * price.price - p.cost END
+        * CASE WHEN p.settle_currency = p.base_currency THEN 1 ELSE r.rate END AS pnl
+      FROM positions p
+      JOIN scales s ON s.bot = p.bot
+      JOIN closes c ON c.exchange = p.exchange AND c.symbol = p.symbol AND c.valued_at = p.valued_at
+      LEFT JOIN trading.positions own ON own.bot_id = s.bot_id AND own.exchange = p.exchange AND own.symbol = p.symbol
+        AND own.position_side = p.position_side AND own.status = 'open' AND p.valued_at < p.ends_at
+        AND own.marked_at <= p.valued_at AND own.marked_at > p.valued_at - interval '24 hours'
+      LEFT JOIN LATERAL (
+        SELECT f.price FROM trading.fills f
+        WHERE own.mark_price IS NULL AND c.price IS NULL AND f.bot_id = s.bot_id AND f.exchange = p.exchange AND f.symbol = p.symbol
+          AND f.position_side = p.position_side AND f.executed_at <= p.valued_at AND f.executed_at < p.ends_at
+          AND f.executed_at >= p.valued_at - interval '96 hours'
+        ORDER BY f.executed_at DESC, f.sequence DESC, octet_length(f.exchange_trade_id) DESC, f.exchange_trade_id COLLATE "C" DESC LIMIT 1
+      ) last ON true
+      CROSS JOIN LATERAL (SELECT coalesce(own.mark_price, c.price, last.price) AS price) price
+      LEFT JOIN rates r ON r.exchange = p.exchange AND r.currency = p.settle_currency AND r.base_currency = p.base_currency
+        AND r.valued_at = p.valued_at) v
+    GROUP BY 1, 2),
+
+  -- The money of a day in base currency. What is zero needs no rate.
+  money AS MATERIALIZED (
+    SELECT v.bot, v.day,
+      CASE WHEN bool_and(v.gross = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.gross <> 0 THEN v.gross * v.rate ELSE 0 END) END AS gross,
+      CASE WHEN bool_and(v.fees = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.fees <> 0 THEN v.fees * v.rate ELSE 0 END) END AS fees,
+      CASE WHEN bool_and(v.funding = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.funding <> 0 THEN v.funding * v.rate ELSE 0 END) END AS funding,
+      CASE WHEN bool_and(v.interest = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.interest <> 0 THEN v.interest * v.rate ELSE 0 END) END AS interest,
+      CASE WHEN bool_and(v.adjustments = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.adjustments <> 0 THEN v.adjustments * v.rate ELSE 0 END) END
+        AS adjustments,
+      CASE WHEN bool_and(v.external = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.external <> 0 THEN v.external * v.rate ELSE 0 END) END AS external,
+      CASE WHEN bool_and(v.at_start = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.at_start <> 0 THEN v.at_start * v.rate ELSE 0 END) END AS at_start,
+      CASE WHEN bool_and(v.volume = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.volume <> 0 THEN v.volume * v.rate ELSE 0 END) END AS volume,
+      CASE WHEN bool_and(v.held = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.held <> 0 THEN v.held * v.rate ELSE 0 END) END AS held,
+      jsonb_agg(v.currency) FILTER (WHERE v.rate IS NULL AND (v.held <> 0 OR v.gross <> 0 OR v.fees <> 0 OR v.funding <> 0 OR v.interest <> 0
+        OR v.adjustments <> 0 OR v.external <> 0 OR v.at_start <> 0 OR v.volume <> 0)) AS unvalued
+    FROM (
+      SELECT m.*, CASE WHEN m.currency = m.base_currency THEN 1 ELSE r.rate END AS rate
+      FROM held_money m LEFT JOIN rates r USING (exchange, currency, base_currency, valued_at)) v
+    GROUP BY 1, 2),
+
+  -- How far the balance went above and below where a day began, after each instant at which it changed. Most bots have to do with their base
+  -- currency alone, and need no rates.
+  abroad AS MATERIALIZED (
+    SELECT DISTINCT l.bot FROM ledger_days l JOIN scales s ON s.bot = l.bot
+    WHERE l.fee_currency IS NOT NULL OR l.settle_currency <> s.base_currency),
+  extremes AS MATERIALIZED (
+    SELECT s.bot, s.days[x.place] AS day, x.is_known, x.highest, x.lowest
+    FROM (
+      SELECT r.bot, r.place, count(*) = count(r.amount) AS is_known, greatest(max(r.so_far), 0) AS highest, least(min(r.so_far), 0) AS lowest
+      FROM (
+        SELECT c.bot, c.place, c.amount, sum(c.amount) OVER (PARTITION BY c.bot, c.place ORDER BY c.at) AS so_far
+        FROM (
+          SELECT s.bot, width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.realised_gross - f.fee_in_settlement AS amount
+          FROM trading.fills f
+          JOIN scales s ON s.bot_id = f.bot_id AND f.executed_at < s.until
+          WHERE f.bot_id = ANY (p_bot_ids) AND f.realised_gross <> f.fee_in_settlement AND s.bot NOT IN (SELECT a.bot FROM abroad a)
+          UNION ALL
+          SELECT m.bot, m.place, m.at, CASE WHEN m.currency = m.base_currency THEN m.amount ELSE m.amount * r.rate END
+          FROM (
+            SELECT s.bot, s.base_currency, width_bucket(f.at, s.starts) AS place, f.at, f.exchange, f.currency, f.amount,
+              least(s.ends[width_bucket(f.at, s.starts)], p_now) AS valued_at
+            FROM (
+              SELECT f.bot_id, f.executed_at AS at, f.exchange, i.settle_currency AS currency,
+                f.realised_gross - coalesce(f.fee_in_settlement, 0) AS amount
+              FROM (SELECT s.bot_id FROM abroad a JOIN scales s ON s.bot = a.bot) s
+              JOIN trading.fills f ON f.bot_id = s.bot_id
+              JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
+              UNION ALL
+              SELECT f.bot_id, f.executed_at, f.exchange, f.fee_currency, -f.fee
+              FROM (SELECT s.bot_id FROM abroad a JOIN scales s ON s.bot = a.bot) s
+              JOIN trading.fills f ON f.bot_id = s.bot_id AND f.fee_in_settlement IS NULL
+              UNION ALL
+              SELECT c.bot_id, c.occurred_at, c.exchange, c.currency, c.amount FROM trading.cash_flows c WHERE c.bot_id = ANY (p_bot_ids)) f
+            JOIN scales s ON s.bot_id = f.bot_id AND f.at < s.until
+            WHERE f.amount <> 0
+            OFFSET 0) m
+          LEFT JOIN rates r ON r.exchange = m.exchange AND r.currency = m.currency AND r.base_currency = m.base_currency
+            AND r.valued_at = m.valued_at
+          OFFSET 0) c) r
+      GROUP BY 1, 2) x
+    JOIN scales s ON s.bot = x.bot),
+
+  -- Trades in order of closing, each with how many in a row were won, or as a negative number lost, up to it. A row of them begins where the outcome
+  -- is another than before. Those closed in one instant come in order of opening, then by name: ids would follow the order of arrival.
+  runs AS (
+    SELECT t.*, lead(t.day) OVER bot IS DISTINCT FROM t.day AS is_last_of_day,
+      CASE WHEN t.outcome IN (1, -1) THEN t.outcome * (t.place + 1 - max(t.begins) OVER bot) ELSE 0 END AS run
+    FROM (
+      SELECT t.*, row_number() OVER bot AS place, CASE WHEN t.outcome IS DISTINCT FROM lag(t.outcome) OVER bot THEN row_number() OVER bot END AS begins
+      FROM (
+        SELECT s.bot, t.closed_at, t.opened_at, t.trade_id COLLATE "C" AS trade_id, t.net, t.direction, t.is_liquidation, coalesce(sign(t.net), 2)::integer AS outcome,
+          s.days[width_bucket(t.closed_at, s.starts)] AS day, round(extract(epoch FROM t.closed_at - t.opened_at) * 1000)::bigint AS holding_ms
+        FROM scales s
+        JOIN analytics.trades_of(p_bot_ids, NULL, NULL, p_now) t ON t.bot_id = s.bot_id AND t.closed_at < s.until
+        -- Makes the day be looked up before rows are sorted, which would carry the list of all days along.
+        OFFSET 0) t
+      WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.opened_at, t.trade_id)) t
+    WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.opened_at, t.trade_id)),
+  trade_days AS MATERIALIZED (
+    SELECT r.bot, r.day, count(*) AS trades, count(*) FILTER (WHERE r.net > 0) AS wins, count(*) FILTER (WHERE r.net < 0) AS losses,
+      count(*) FILTER (WHERE r.net = 0) AS draws, count(*) FILTER (WHERE r.net IS NULL) AS unvalued,
+      count(*) FILTER (WHERE r.direction = 'long') AS longs, count(*) FILTER (WHERE r.direction = 'short') AS shorts,
+      count(*) FILTER (WHERE r.is_liquidation) AS liquidations,
+      coalesce(sum(r.net) FILTER (WHERE r.net > 0), 0) AS profit, coalesce(sum(r.net) FILTER (WHERE r.net < 0), 0) AS loss,
+      max(r.net) AS best, min(r.net) AS worst, avg(r.holding_ms)::float8 AS average_holding_ms, min(r.holding_ms) AS shortest_holding_ms,
+      max(r.holding_ms) AS longest_holding_ms, max(r.run) FILTER (WHERE r.is_last_of_day) AS last_run,
+      greatest(max(r.run), 0) AS longest_win, greatest(-min(r.run), 0) AS longest_loss
+    FROM runs r GROUP BY 1, 2),
+  breaker_days AS MATERIALIZED (
+    SELECT t.bot, t.day, count(*) AS trips
+    FROM (
+      SELECT s.bot, s.days[width_bucket(b.tripped_at, s.starts)] AS day
+      FROM scales s JOIN risk.circuit_breakers b ON b.bot_id = s.bot_id AND b.tripped_at < s.until
+      UNION ALL
+      SELECT s.bot, s.days[width_bucket(b.tripped_at, s.starts)]
+      FROM scales s JOIN risk.global_circuit_breakers b ON b.tripped_at < s.until AND coalesce(b.exchange, s.exchange) = s.exchange) t
+    WHERE t.day IS NOT NULL GROUP BY 1, 2),
+  switch_days AS MATERIALIZED (
+    SELECT s.bot, s.days[width_bucket(e.activated_at, s.starts)] AS day, count(*) AS activations
+    FROM scales s JOIN risk.kill_switch_events e ON e.activated_at < s.until
+    WHERE e.activated_at >= s.starts[1] GROUP BY 1, 2),
+
+  balances AS MATERIALIZED (
+    SELECT d.*, m.unvalued, o.unpriced,
+      CASE WHEN m.bot IS NULL THEN 0 ELSE m.gross END AS gross, CASE WHEN m.bot IS NULL THEN 0 ELSE m.fees END AS fees,
+      CASE WHEN m.bot IS NULL THEN 0 ELSE m.funding END AS funding, CASE WHEN m.bot IS NULL THEN 0 ELSE m.interest END AS interest,
+      CASE WHEN m.bot IS NULL THEN 0 ELSE m.adjustments END AS adjustments, CASE WHEN m.bot IS NULL THEN 0 ELSE m.external END AS external,
+      CASE WHEN m.bot IS NULL THEN 0 ELSE m.at_start END AS at_start, CASE WHEN m.bot IS NULL THEN 0 ELSE m.volume END AS volume,
+      d.initial_equity + CASE WHEN m.bot IS NULL THEN 0 ELSE m.held END AS balance,
+      CASE WHEN o.bot IS NULL THEN 0 ELSE o.pnl END AS unrealised
+    FROM bot_days d
+    LEFT JOIN money m ON m.bot = d.bot AND m.day = d.day
+    LEFT JOIN open_pnl o ON o.bot = d.bot AND o.day = d.day),
+  steps AS MATERIALIZED (
+    SELECT b.*, b.gross - b.fees + b.funding + b.interest + b.adjustments AS net, b.balance + b.unrealised AS equity,
+      lag(b.balance, 1, b.initial_equity) OVER bot AS balance_start, lag(b.unrealised, 1, 0::numeric) OVER bot AS unrealised_start,
+      sum(b.at_start) OVER bot AS all_at_start, sum(b.external - b.at_start) OVER bot AS all_after,
+      count(*) FILTER (WHERE b.external IS NULL OR b.at_start IS NULL) OVER bot AS unknown_flows
+    FROM balances b
+    WINDOW bot AS (PARTITION BY b.bot ORDER BY b.day)),
+  -- Returns go from one known equity to the next.
+  returns AS MATERIALIZED (
+    SELECT k.bot, k.day, k.gain, CASE WHEN k.capital > 0 THEN trading.divide(k.gain, k.capital)::float8 END AS fraction
+    FROM (
+      SELECT s.bot, s.day,
+        CASE WHEN s.unknown_flows = lag(s.unknown_flows, 1, 0::bigint) OVER bot THEN s.equity - lag(s.equity, 1, s.initial_equity) OVER bot
+          - (s.all_at_start + s.all_after - lag(s.all_at_start + s.all_after, 1, 0::numeric) OVER bot) END AS gain,
+        CASE WHEN s.unknown_flows = lag(s.unknown_flows, 1, 0::bigint) OVER bot THEN lag(s.equity, 1, s.initial_equity) OVER bot
+          + s.all_at_start - lag(s.all_at_start, 1, 0::numeric) OVER bot END AS capital
+      FROM (SELECT s.bot, s.day, s.equity, s.initial_equity, s.unknown_flows, coalesce(s.all_at_start, 0) AS all_at_start,
+          coalesce(s.all_after, 0) AS all_after
+        FROM steps s WHERE s.equity IS NOT NULL) s
+      WINDOW bot AS (PARTITION BY s.bot ORDER BY s.day)) k),
+  growth AS MATERIALIZED (
+    SELECT g.*, greatest(max(g.growth) OVER bot, 1) AS peak, count(g.fraction) OVER bot AS returns
+    FROM (
+      SELECT s.bot, s.day, s.first_day, r.fraction,
+        analytics.product(greatest(1 + coalesce(r.fraction, 0), 0)) OVER bot AS growth,
+        sum(coalesce(r.gain, 0)) OVER bot AS profit
+      FROM steps s LEFT JOIN returns r ON r.bot = s.bot AND r.day = s.day
+      WINDOW bot AS (PARTITION BY s.bot ORDER BY s.day)) g
+    WINDOW bot AS (PARTITION BY g.bot ORDER BY g.day)),
+  falls AS MATERIALIZED (
+    SELECT g.*, max(g.drawdown) OVER bot AS max_drawdown, count(*) FILTER (WHERE g.drawdown = 0) OVER bot AS peaks,
+      avg(g.fraction) OVER bot AS mean, stddev_samp(g.fraction) OVER bot AS deviation,
+      sqrt(avg(CASE WHEN g.fraction < 0 THEN g.fraction ^ 2 WHEN g.fraction >= 0 THEN 0 END) OVER bot) AS downside
+    -- Of a bot that is back at its peak to the cent, growth is often a last digit below.
+    FROM (SELECT *, CASE WHEN 1 - growth / peak > 1e-12 THEN 1 - growth / peak ELSE 0 END AS drawdown FROM growth) g
+    WINDOW bot AS (PARTITION BY g.bot ORDER BY g.day)),
+  figures AS MATERIALIZED (
+    SELECT f.*, CASE WHEN f.drawdown > 0
+        THEN CASE WHEN f.peaks = 0 THEN 0 ELSE first_value(f.profit) OVER (PARTITION BY f.bot, f.peaks ORDER BY f.day) END - f.profit ELSE 0 END AS lost,
+      CASE WHEN f.growth > 0 THEN 365.0 / (f.day - f.first_day + 1) * ln(f.growth) END AS log_growth
+    FROM falls f),
+  streaks AS MATERIALIZED (
+    SELECT s.bot, s.day, coalesce(max(s.last_run) OVER (PARTITION BY s.bot, s.stretch), 0) AS current, s.longest_win, s.longest_loss
+    FROM (
+      SELECT d.bot, d.day, t.last_run, count(t.last_run) OVER bot AS stretch, coalesce(max(t.longest_win) OVER bot, 0) AS longest_win,
+        coalesce(max(t.longest_loss) OVER bot, 0) AS longest_loss
+      FROM bot_days d LEFT JOIN trade_days t ON t.bot = d.bot AND t.day = d.day
+      WINDOW bot AS (PARTITION BY d.bot ORDER BY d.day)) s)
+
+  SELECT a.bot_id, s.day, s.starts_at::timestamptz(3), s.ends_at::timestamptz(3), s.ends_at <= p_now, s.base_currency,
+    s.gross, s.fees, s.funding, s.interest, s.adjustments, s.net, s.unrealised - s.unrealised_start,
+    s.balance - s.balance_start - s.net - s.external, s.equity - (s.balance_start + s.unrealised_start) - s.external, s.external, s.at_start,
+    s.balance_start, s.balance,
+    CASE WHEN coalesce(x.is_known, true) THEN greatest(s.balance_start + coalesce(x.highest, 0), s.balance_start) END,
+    CASE WHEN coalesce(x.is_known, true) THEN least(s.balance_start + coalesce(x.lowest, 0), s.balance_start) END,
+    s.unrealised, s.balance_start + s.unrealised_start, s.equity,
+    CASE WHEN s.unvalued IS NULL AND s.unpriced IS NULL THEN '[]' ELSE (
+      SELECT jsonb_agg(u.name ORDER BY u.name COLLATE "C")
+      FROM (SELECT DISTINCT e.name FROM jsonb_array_elements_text(coalesce(s.unvalued, '[]') || coalesce(s.unpriced, '[]')) e (name)) u) END,
+    coalesce(n.fills, 0)::integer, s.volume,
+    coalesce(t.trades, 0)::integer, coalesce(t.wins, 0)::integer, coalesce(t.losses, 0)::integer, coalesce(t.draws, 0)::integer,
+    coalesce(t.unvalued, 0)::integer, coalesce(t.longs, 0)::integer, coalesce(t.shorts, 0)::integer, coalesce(t.liquidations, 0)::integer,
+    t.wins::float8 / nullif(t.trades - t.unvalued, 0), coalesce(t.profit, 0), coalesce(t.loss, 0), trading.divide(t.profit, nullif(t.wins, 0)),
+    trading.divide(t.loss, nullif(t.losses, 0)), trading.divide(t.profit, nullif(-t.loss, 0))::float8, t.best, t.worst, t.average_holding_ms,
+    t.shortest_holding_ms, t.longest_holding_ms, k.current::integer, k.longest_win::integer, k.longest_loss::integer,
+    coalesce(b.trips, 0)::integer, coalesce(w.activations, 0)::integer,
+    g.fraction, g.growth, g.drawdown, g.max_drawdown, g.lost, g.returns::integer,
+    CASE WHEN g.deviation > 1e-12 THEN g.mean / g.deviation * sqrt(365::float8) END,
+    CASE WHEN g.downside > 1e-12 THEN g.mean / g.downside * sqrt(365::float8) END,
+    CASE WHEN g.max_drawdown > 0 AND g.returns > 0 THEN CASE WHEN g.growth = 0 OR g.log_growth < -700 THEN -1 WHEN g.log_growth < 700 THEN exp(g.log_growth) - 1 END / g.max_drawdown END,
+    date_trunc('milliseconds', statement_timestamp())
+  FROM steps s
+  JOIN scales a ON a.bot = s.bot
+  JOIN figures g ON g.bot = s.bot AND g.day = s.day
+  JOIN streaks k ON k.bot = s.bot AND k.day = s.day
+  LEFT JOIN extremes x ON x.bot = s.bot AND x.day = s.day
+  LEFT JOIN first_fills n ON n.bot = s.bot AND n.day = s.day
+  LEFT JOIN trade_days t ON t.bot = s.bot AND t.day = s.day
+  LEFT JOIN breaker_days b ON b.bot = s.bot AND b.day = s.day
+  LEFT JOIN switch_days w ON w.bot = s.bot AND w.day = s.day
+  WHERE s.day BETWEEN p_from AND p_to
+  ORDER BY a.bot_id, s.day
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.ledger_days_of(p_bot_ids text[], p_to date, p_now timestamp with time zone)
+ RETURNS TABLE(bot integer, place integer, instrument integer, exchange text, symbol text, position_side text, is_inverse boolean, contract_size numeric, settle_currency text, fee_currency text, fills bigint, first_at timestamp with time zone, gross numeric, fees numeric, quantity numeric, cost numeric, volume numeric)
+ LANGUAGE sql
+ STABLE ROWS 10000
+ SET enable_sort TO 'off'
+ SET work_mem TO '64MB'
+ SET jit TO 'off'
+AS $function$
+  WITH scales AS MATERIALIZED (SELECT * FROM analytics.calendars_of(p_bot_ids, p_to, p_now)),
+  instruments AS MATERIALIZED (
+    SELECT row_number() OVER ()::integer AS instrument, i.exchange, i.symbol, i.kind = 'inverse' AS is_inverse, i.settle_currency, i.contract_size,
+      CASE WHEN i.kind = 'spot' THEN i.base_currency END AS spot_currency
+    FROM market.instruments i)
+  SELECT l.bot, l.place, l.instrument, i.exchange, i.symbol, l.position_side, i.is_inverse, i.contract_size, i.settle_currency, l.fee_currency, l.fills,
+    l.first_at, l.gross, l.fees, l.quantity, CASE WHEN i.is_inverse THEN l.cost ELSE l.cost * i.contract_size END,
+    CASE WHEN i.is_inverse THEN l.volume ELSE l.volume * i.contract_size END
+  FROM (
+    SELECT f.bot, f.instrument, f.position_side, f.place, f.fee_currency, count(*) AS fills, min(f.executed_at) AS first_at,
+      sum(f.realised_gross) AS gross, sum(f.fee) AS fees, sum(f.moved) AS quantity,
+      -- Mostly what moved is what was traded.
+      sum(CASE WHEN f.moved = f.quantity THEN f.value WHEN f.moved = -f.quantity THEN -f.value
+        WHEN f.is_inverse THEN trading.divide(f.moved * f.contract_size, f.price) ELSE f.moved * f.price END) AS cost,
+      sum(f.value) AS volume
+    FROM (
+      SELECT f.*, CASE WHEN f.excess_quantity = 0 THEN f.effective ELSE f.effective - sign(f.effective) * f.excess_quantity END AS moved
+      FROM (
+        SELECT s.bot, i.instrument, i.is_inverse, i.contract_size, f.position_side COLLATE "C" AS position_side, f.executed_at, f.realised_gross,
+          width_bucket(f.executed_at, s.starts) AS place, coalesce(f.fee_in_settlement, f.fee) AS fee,
+          CASE WHEN f.fee_in_settlement IS NULL THEN f.fee_currency END COLLATE "C" AS fee_currency, f.excess_quantity, f.quantity, f.price,
+          CASE WHEN i.is_inverse THEN trading.divide(f.quantity * i.contract_size, f.price) ELSE f.quantity * f.price END AS value,
+          CASE WHEN f.fee_currency = i.spot_currency THEN CASE WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END - f.fee
+            WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END AS effective
+        FROM trading.fills f
+        JOIN scales s ON s.bot_id = f.bot_id AND f.executed_at < s.until
+        JOIN instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
+        WHERE f.bot_id = ANY (p_bot_ids)
+        -- Makes each of these be worked out once.
+        OFFSET 0) f
+      OFFSET 0) f
+    GROUP BY 1, 2, 3, 4, 5) l
+  JOIN instruments i USING (instrument)
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.multiply(p_product double precision, p_factor double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE WHEN p_product = 0 OR p_factor = 0 THEN 0 WHEN ln(p_product) + ln(p_factor) > 688 THEN 1e299
+    WHEN ln(p_product) + ln(p_factor) < -688 THEN 1e-299 ELSE p_product * p_factor END
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.rate_at(p_exchange text, p_from text, p_to text, p_at timestamp with time zone)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_rate numeric;
+BEGIN
+  IF p_from = p_to THEN RETURN 1; END IF;
+  SELECT CASE WHEN i.base_currency = p_from THEN price.close ELSE trading.divide(1, price.close) END INTO v_rate
+  FROM market.instruments i
+  CROSS JOIN LATERAL (SELECT analytics.close_at(i.exchange, i.symbol, p_at) AS close) price
+  WHERE i.exchange = p_exchange AND price.close IS NOT NULL
+    AND ((i.base_currency = p_from AND i.quote_currency = p_to) OR (i.base_currency = p_to AND i.quote_currency = p_from))
+  ORDER BY i.kind = 'spot' DESC, i.symbol LIMIT 1;
+  RETURN v_rate;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analytics.rate_key(p_exchange text, p_currency text, p_base_currency text, p_zone text, p_at timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT jsonb_build_array(p_exchange, p_currency, p_base_currency, p_zone, date_bin('15 minutes', p_at, 'epoch'))::text
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.refresh()
+ RETURNS SETOF analytics.refreshes
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_called_at timestamptz := CASE WHEN pg_current_xact_id_if_assigned() IS NULL THEN clock_timestamp() ELSE 'infinity' END;
+  v_at timestamptz;
+  v_row analytics.refreshes;
+BEGIN
+  FOR v_row IN SELECT name, '-infinity', 0, 0 FROM unnest(ARRAY['bot_performance', 'daily_portfolio']) AS views (name) LOOP
+    -- The row is the lock: a refresh waits for it here, before it looks at anything, and not in the middle.
+    INSERT INTO analytics.refreshes VALUES (v_row.*) ON CONFLICT (view_name) DO NOTHING;
+    SELECT * INTO v_row FROM analytics.refreshes r WHERE r.view_name = v_row.view_name FOR UPDATE;
+    IF v_row.refreshed_at <= v_called_at THEN
+      -- What a transaction sees throughout is from its beginning.
+      v_at := CASE current_setting('transaction_isolation') WHEN 'read committed' THEN clock_timestamp() ELSE now() END;
+      IF (SELECT relispopulated FROM pg_class WHERE oid = format('analytics.%I', v_row.view_name)::regclass) THEN
+        EXECUTE format('REFRESH MATERIALIZED VIEW CONCURRENTLY analytics.%I', v_row.view_name);
+      ELSE
+        EXECUTE format('REFRESH MATERIALIZED VIEW analytics.%I', v_row.view_name);
+      END IF;
+      EXECUTE format('SELECT count(*) FROM analytics.%I', v_row.view_name) INTO v_row.row_count;
+      UPDATE analytics.refreshes r SET refreshed_at = date_trunc('milliseconds', v_at),
+        duration_ms = extract(epoch FROM clock_timestamp() - v_at) * 1000, row_count = v_row.row_count
+      WHERE r.view_name = v_row.view_name RETURNING * INTO v_row;
+    END IF;
+    RETURN NEXT v_row;
+  END LOOP;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analytics.trade_rates(p_bot_ids text[], p_from timestamp with time zone, p_until timestamp with time zone, p_now timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH wanted AS (
+    SELECT DISTINCT p.exchange, used.currency, b.base_currency, b.time_zone, date_bin('15 minutes', p.closed_at, 'epoch') AS quarter
+    FROM fleet.bots b
+    JOIN trading.positions p ON p.bot_id = b.bot_id
+    CROSS JOIN LATERAL (SELECT p.settle_currency AS currency UNION ALL SELECT jsonb_object_keys(p.unvalued_fees)) used
+    WHERE b.bot_id = ANY (p_bot_ids) AND used.currency <> b.base_currency
+      AND p.closed_at >= coalesce(p_from, '-infinity') AND p.closed_at < coalesce(p_until, 'infinity')),
+  days AS MATERIALIZED (
+    SELECT d.time_zone, d.day, analytics.day_start(d.day + 1, d.time_zone) AS ends_at, analytics.day_start(d.day + 2, d.time_zone) AS next_ends_at
+    FROM (SELECT DISTINCT w.time_zone, (w.quarter AT TIME ZONE w.time_zone)::date AS day FROM wanted w) d),
+  placed AS (
+    SELECT w.*, least(CASE WHEN w.quarter < d.ends_at THEN d.ends_at ELSE d.next_ends_at END, p_now) AS valued_at
+    FROM wanted w JOIN days d ON d.time_zone = w.time_zone AND d.day = (w.quarter AT TIME ZONE w.time_zone)::date),
+  rates AS MATERIALIZED (
+    SELECT r.*, analytics.rate_at(r.exchange, r.currency, r.base_currency, r.valued_at) AS rate
+    FROM (SELECT DISTINCT p.exchange, p.currency, p.base_currency, p.valued_at FROM placed p) r)
+  SELECT jsonb_object_agg(analytics.rate_key(p.exchange, p.currency, p.base_currency, p.time_zone, p.quarter), r.rate::text)
+  FROM placed p JOIN rates r USING (exchange, currency, base_currency, valued_at)
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.trades_of(p_bot_ids text[], p_from timestamp with time zone, p_until timestamp with time zone, p_now timestamp with time zone)
+ RETURNS SETOF analytics.valued_trade
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT p.bot_id, p.id, p.trade_id, p.exchange, p.symbol, p.direction, b.strategy, p.entry_tag, p.exit_reason, p.status = 'liquidated', p.opened_at,
+    p.closed_at, b.time_zone,
+    CASE WHEN p.settle_currency = b.base_currency THEN p.realised_gross ELSE p.realised_gross * abroad.rate END,
+    CASE WHEN p.settle_currency = b.base_currency AND p.net_pnl IS NOT NULL THEN p.fees ELSE p.fees * abroad.rate + abroad.charge END,
+    CASE WHEN p.settle_currency = b.base_currency THEN p.funding ELSE p.funding * abroad.rate END,
+    CASE WHEN p.settle_currency = b.base_currency AND p.net_pnl IS NOT NULL THEN p.net_pnl
+      ELSE (p.realised_gross - p.fees + p.funding) * abroad.rate - abroad.charge END
+  FROM fleet.bots b
+  JOIN trading.positions p ON p.bot_id = b.bot_id
+  CROSS JOIN LATERAL (SELECT
+    CASE WHEN p.settle_currency = b.base_currency THEN 1
+      ELSE ((SELECT analytics.trade_rates(p_bot_ids, p_from, p_until, p_now)) ->>
+        analytics.rate_key(p.exchange, p.settle_currency, b.base_currency, b.time_zone, p.closed_at))::numeric END AS rate,
+    CASE WHEN p.net_pnl IS NOT NULL THEN 0
+      ELSE analytics.charges_of(p.unvalued_fees, (SELECT analytics.trade_rates(p_bot_ids, p_from, p_until, p_now)), p.exchange, b.base_currency,
+        b.time_zone, p.closed_at) END AS charge) abroad
+  WHERE b.bot_id = ANY (p_bot_ids)
+    AND p.closed_at >= coalesce(p_from, '-infinity') AND p.closed_at < coalesce(p_until, 'infinity')
+$function$;
 
 CREATE OR REPLACE FUNCTION fleet.set_updated_at()
  RETURNS trigger
@@ -1677,11 +2348,22 @@ CREATE OR REPLACE FUNCTION risk.ages_of(p_bot_id text, OUT price_age interval, O
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT coalesce(least(fleet_wide.max_price_age_ms, own.max_price_age_ms), 3600000) * interval '1 millisecond',
+  SELECT a.price_age, a.equity_age FROM risk.ages_of_bots(ARRAY[p_bot_id]) a
+$function$;
+
+CREATE OR REPLACE FUNCTION risk.ages_of_bots(p_bot_ids text[])
+ RETURNS TABLE(bot_id text, base_currency text, price_age interval, equity_age interval)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT b.bot_id, b.base_currency,
+    coalesce(least(fleet_wide.max_price_age_ms, own.max_price_age_ms), 3600000) * interval '1 millisecond',
     coalesce(least(fleet_wide.max_equity_age_ms, own.max_equity_age_ms), 3600000) * interval '1 millisecond'
-  FROM (VALUES (true)) one
-  LEFT JOIN LATERAL (SELECT * FROM risk.global_settings ORDER BY version DESC LIMIT 1) fleet_wide ON true
-  LEFT JOIN LATERAL (SELECT * FROM risk.settings WHERE bot_id = p_bot_id ORDER BY version DESC LIMIT 1) own ON true
+  FROM fleet.bots b
+  LEFT JOIN (SELECT * FROM risk.global_settings ORDER BY version DESC LIMIT 1) fleet_wide ON true
+  LEFT JOIN LATERAL (SELECT s.max_price_age_ms, s.max_equity_age_ms FROM risk.settings s
+    WHERE s.bot_id = b.bot_id ORDER BY s.version DESC LIMIT 1) own ON true
+  WHERE b.bot_id = ANY (p_bot_ids)
 $function$;
 
 CREATE OR REPLACE FUNCTION risk.begin_kill_switch_recovery(p_id uuid, p_by text, p_notes text)
@@ -2116,6 +2798,23 @@ BEGIN
   RETURN NEXT v_ended;
 END $function$;
 
+CREATE OR REPLACE FUNCTION risk.equities_of(p_bot_ids text[], p_at timestamp with time zone)
+ RETURNS TABLE(bot_id text, equity numeric)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT b.bot_id, coalesce(
+    -- The day is that of the observation, so an older one need not be looked at.
+    (SELECT d.equity FROM risk.drawdowns d
+      WHERE d.bot_id = b.bot_id AND d.observed_at >= p_at - ages.equity_age
+        AND d.day >= ((p_at - ages.equity_age) AT TIME ZONE 'UTC')::date - 1
+      ORDER BY d.day DESC LIMIT 1),
+    CASE WHEN b.last_heartbeat_at >= p_at - ages.equity_age THEN b.current_equity END,
+    CASE WHEN NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = b.bot_id) THEN b.initial_equity END)
+  FROM risk.ages_of_bots(p_bot_ids) ages
+  JOIN fleet.bots b ON b.bot_id = ages.bot_id
+$function$;
+
 CREATE OR REPLACE FUNCTION risk.equity_by_currency()
  RETURNS jsonb
  LANGUAGE sql
@@ -2130,14 +2829,7 @@ CREATE OR REPLACE FUNCTION risk.equity_of(p_bot_id text, p_at timestamp with tim
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT coalesce(
-    (SELECT d.equity FROM risk.drawdowns d
-      WHERE d.bot_id = b.bot_id AND d.observed_at >= p_at - ages.equity_age ORDER BY d.day DESC LIMIT 1),
-    CASE WHEN b.last_heartbeat_at >= p_at - ages.equity_age THEN b.current_equity END,
-    CASE WHEN NOT EXISTS (SELECT FROM trading.positions p WHERE p.bot_id = b.bot_id) THEN b.initial_equity END)
-  FROM fleet.bots b
-  CROSS JOIN LATERAL risk.ages_of(b.bot_id) ages
-  WHERE b.bot_id = p_bot_id
+  SELECT e.equity FROM risk.equities_of(ARRAY[p_bot_id], p_at) e
 $function$;
 
 CREATE OR REPLACE FUNCTION risk.exposures_of(p_bot_id text, p_at timestamp with time zone)
@@ -2145,22 +2837,7 @@ CREATE OR REPLACE FUNCTION risk.exposures_of(p_bot_id text, p_at timestamp with 
  LANGUAGE sql
  STABLE
 AS $function$
-  WITH held AS (
-    SELECT p.exchange, p.symbol, p.direction, p.instrument_kind = 'inverse' AND i.quote_currency <> b.base_currency AS is_inverse,
-      risk.value_of(p.instrument_kind, p.contract_size, i.quote_currency, p.settle_currency, b.base_currency, p.exchange, p.quantity,
-        coalesce(CASE WHEN p.marked_at >= p_at - ages.price_age THEN p.mark_price END,
-          risk.price_of(p.exchange, p.symbol, p_at, ages.price_age)),
-        p_at, ages.price_age) AS value
-    FROM fleet.bots b
-    CROSS JOIN LATERAL risk.ages_of(b.bot_id) ages
-    JOIN trading.positions p ON p.bot_id = b.bot_id AND p.status = 'open'
-    LEFT JOIN market.instruments i ON i.exchange = p.exchange AND i.symbol = p.symbol
-    WHERE b.bot_id = p_bot_id)
-  SELECT h.exchange, h.symbol, count(*),
-    CASE WHEN count(*) = count(h.value) THEN coalesce(sum(h.value) FILTER (WHERE h.direction = 'long'), 0) END,
-    CASE WHEN count(*) = count(h.value) THEN coalesce(sum(h.value) FILTER (WHERE h.direction = 'short'), 0) END,
-    coalesce(bool_or(h.is_inverse), false)
-  FROM held h GROUP BY h.exchange, h.symbol
+  SELECT h.exchange, h.symbol, h.positions, h.long_value, h.short_value, h.is_inverse FROM risk.holdings_of(ARRAY[p_bot_id], p_at) h
 $function$;
 
 CREATE OR REPLACE FUNCTION risk.external_flows_before(p_bot_id text, p_base text, p_until timestamp with time zone, p_at timestamp with time zone, p_max_age interval)
@@ -2281,6 +2958,51 @@ BEGIN
     FOR NO KEY UPDATE SKIP LOCKED);
   RETURN QUERY SELECT g.bot_id FROM risk.gates g WHERE g.kill_switch_event_id IS DISTINCT FROM p_event_id ORDER BY g.bot_id;
 END $function$;
+
+CREATE OR REPLACE FUNCTION risk.holdings_of(p_bot_ids text[], p_at timestamp with time zone)
+ RETURNS TABLE(bot_id text, exchange text, symbol text, positions bigint, long_value numeric, short_value numeric, unrealised_pnl numeric, is_inverse boolean)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH held AS MATERIALIZED (
+    SELECT p.bot_id, p.exchange, p.symbol, p.direction, p.instrument_kind AS kind, p.contract_size, p.quantity, p.cost,
+      i.quote_currency, p.settle_currency, a.base_currency, a.price_age, CASE WHEN p.marked_at >= p_at - a.price_age THEN p.mark_price END AS mark
+    FROM risk.ages_of_bots(p_bot_ids) a
+    JOIN trading.positions p ON p.bot_id = a.bot_id AND p.status = 'open'
+    LEFT JOIN market.instruments i ON i.exchange = p.exchange AND i.symbol = p.symbol),
+  prices AS MATERIALIZED (
+    SELECT m.exchange, m.symbol, m.price_age, risk.price_of(m.exchange, m.symbol, p_at, m.price_age) AS price
+    FROM (SELECT DISTINCT h.exchange, h.symbol, h.price_age FROM held h WHERE h.mark IS NULL) m),
+  rates AS MATERIALIZED (
+    SELECT c.*, risk.rate_between(c.exchange, c.currency, c.base_currency, p_at, c.price_age) AS rate
+    FROM (SELECT h.exchange, h.quote_currency AS currency, h.base_currency, h.price_age FROM held h WHERE h.quote_currency <> h.base_currency
+      UNION SELECT h.exchange, h.settle_currency, h.base_currency, h.price_age FROM held h WHERE h.settle_currency <> h.base_currency) c),
+  priced AS (
+    SELECT h.*, coalesce(h.mark, p.price) AS price,
+      CASE WHEN h.quote_currency = h.base_currency THEN 1 ELSE q.rate END AS quote_rate,
+      CASE WHEN h.settle_currency = h.base_currency THEN 1 ELSE s.rate END AS settle_rate
+    FROM held h
+    LEFT JOIN prices p ON p.exchange = h.exchange AND p.symbol = h.symbol AND p.price_age = h.price_age
+    LEFT JOIN rates q ON q.exchange = h.exchange AND q.currency = h.quote_currency AND q.base_currency = h.base_currency
+      AND q.price_age = h.price_age
+    LEFT JOIN rates s ON s.exchange = h.exchange AND s.currency = h.settle_currency AND s.base_currency = h.base_currency
+      AND s.price_age = h.price_age),
+  valued AS (
+    SELECT h.bot_id, h.exchange, h.symbol, h.direction, h.kind = 'inverse' AND h.quote_currency <> h.base_currency AS is_inverse,
+      CASE WHEN h.kind <> 'inverse' THEN h.price * h.quantity * h.contract_size * h.quote_rate
+        ELSE coalesce(h.quantity * h.contract_size * h.quote_rate,
+          trading.divide(h.quantity * h.contract_size, h.price) * h.settle_rate) END AS value,
+      CASE h.direction WHEN 'long' THEN 1 ELSE -1 END * h.settle_rate * CASE WHEN h.kind <> 'inverse'
+        THEN h.price * h.quantity * h.contract_size - h.cost
+        ELSE h.cost - trading.divide(h.quantity * h.contract_size, h.price) END AS unrealised_pnl
+    FROM priced h)
+  SELECT v.bot_id, v.exchange, v.symbol, count(*),
+    CASE WHEN count(*) = count(v.value) THEN coalesce(sum(v.value) FILTER (WHERE v.direction = 'long'), 0) END,
+    CASE WHEN count(*) = count(v.value) THEN coalesce(sum(v.value) FILTER (WHERE v.direction = 'short'), 0) END,
+    CASE WHEN count(*) = count(v.unrealised_pnl) THEN sum(v.unrealised_pnl) END,
+    coalesce(bool_or(v.is_inverse), false)
+  FROM valued v GROUP BY v.bot_id, v.exchange, v.symbol
+$function$;
 
 CREATE OR REPLACE FUNCTION risk.is_trading_allowed(bot_id text, symbol text DEFAULT NULL::text, side text DEFAULT NULL::text, exchange text DEFAULT NULL::text, position_side text DEFAULT NULL::text, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS boolean
@@ -2934,6 +3656,506 @@ BEGIN
     USING ERRCODE = 'TB002', HINT = 'record another fact that corrects this one';
 END $function$;
 
+CREATE MATERIALIZED VIEW analytics.bot_performance AS
+ WITH trades AS (
+         SELECT t_1.bot_id,
+            count(*)::integer AS trade_count,
+            count(*) FILTER (WHERE t_1.net > 0::numeric)::integer AS win_count,
+            count(*) FILTER (WHERE t_1.net < 0::numeric)::integer AS loss_count,
+            count(*) FILTER (WHERE t_1.net = 0::numeric)::integer AS draw_count,
+            count(*) FILTER (WHERE t_1.net IS NULL)::integer AS unvalued_trade_count,
+            count(*) FILTER (WHERE t_1.direction = 'long'::text)::integer AS long_count,
+            count(*) FILTER (WHERE t_1.direction = 'short'::text)::integer AS short_count,
+            count(*) FILTER (WHERE t_1.is_liquidation)::integer AS liquidation_count,
+            count(t_1.net) AS known_count,
+            sum(t_1.net) AS net_pnl,
+            COALESCE(sum(t_1.net) FILTER (WHERE t_1.net > 0::numeric), 0::numeric) AS gross_profit,
+            COALESCE(sum(t_1.net) FILTER (WHERE t_1.net < 0::numeric), 0::numeric) AS gross_loss,
+            max(t_1.net) AS best_trade,
+            min(t_1.net) AS worst_trade,
+                CASE
+                    WHEN count(*) = count(t_1.fees) THEN sum(t_1.fees)
+                    ELSE NULL::numeric
+                END AS fees,
+                CASE
+                    WHEN count(*) = count(t_1.funding) THEN sum(t_1.funding)
+                    ELSE NULL::numeric
+                END AS funding,
+            min(t_1.closed_at) AS first_trade_at,
+            max(t_1.closed_at) AS last_trade_at
+           FROM analytics.trades_of(ARRAY( SELECT b_1.bot_id
+                   FROM fleet.bots b_1), NULL::timestamp with time zone, NULL::timestamp with time zone, now()) t_1(bot_id, position_id, trade_id, exchange, symbol, direction, strategy, entry_tag, exit_reason, is_liquidation, opened_at, closed_at, time_zone, gross, fees, funding, net)
+          GROUP BY t_1.bot_id
+        )
+ SELECT b.bot_id,
+    b.name AS bot_name,
+    b.mode,
+    b.base_currency,
+    b.exchange,
+    b.strategy,
+    COALESCE(t.trade_count, 0) AS trade_count,
+    COALESCE(t.win_count, 0) AS win_count,
+    COALESCE(t.loss_count, 0) AS loss_count,
+    COALESCE(t.draw_count, 0) AS draw_count,
+    COALESCE(t.unvalued_trade_count, 0) AS unvalued_trade_count,
+    COALESCE(t.long_count, 0) AS long_count,
+    COALESCE(t.short_count, 0) AS short_count,
+    COALESCE(t.liquidation_count, 0) AS liquidation_count,
+        CASE
+            WHEN t.known_count > 0 THEN t.win_count::double precision / t.known_count::double precision
+            ELSE NULL::double precision
+        END AS win_rate,
+    COALESCE(t.gross_profit, 0::numeric) AS gross_profit,
+    COALESCE(t.gross_loss, 0::numeric) AS gross_loss,
+    COALESCE(t.net_pnl, 0::numeric) AS net_pnl,
+    COALESCE(t.fees,
+        CASE
+            WHEN t.bot_id IS NULL THEN 0
+            ELSE NULL::integer
+        END::numeric) AS fees,
+    COALESCE(t.funding,
+        CASE
+            WHEN t.bot_id IS NULL THEN 0
+            ELSE NULL::integer
+        END::numeric) AS funding,
+    trading.divide(t.gross_profit, NULLIF(- t.gross_loss, 0::numeric))::double precision AS profit_factor,
+    trading.divide(t.net_pnl, NULLIF(t.known_count, 0)::numeric) AS expectancy,
+    trading.divide(t.gross_profit, NULLIF(t.win_count, 0)::numeric) AS average_win,
+    trading.divide(t.gross_loss, NULLIF(t.loss_count, 0)::numeric) AS average_loss,
+    t.best_trade,
+    t.worst_trade,
+    t.first_trade_at::timestamp(3) with time zone AS first_trade_at,
+    t.last_trade_at::timestamp(3) with time zone AS last_trade_at,
+    d.day AS last_day,
+    d.is_complete AS last_day_is_complete,
+    d.equity_end AS equity,
+    d.growth,
+    d.drawdown_fraction,
+    d.max_drawdown_fraction,
+    d.return_count,
+    d.sharpe,
+    d.sortino,
+    d.calmar,
+    d.calculated_at
+   FROM fleet.bots b
+     LEFT JOIN trades t ON t.bot_id = b.bot_id
+     LEFT JOIN LATERAL ( SELECT d_1.bot_id,
+            d_1.day,
+            d_1.starts_at,
+            d_1.ends_at,
+            d_1.is_complete,
+            d_1.base_currency,
+            d_1.realised_gross,
+            d_1.fees,
+            d_1.funding,
+            d_1.interest,
+            d_1.adjustments,
+            d_1.net_pnl,
+            d_1.unrealised_change,
+            d_1.revaluation,
+            d_1.total_pnl,
+            d_1.external_flows,
+            d_1.flows_at_start,
+            d_1.balance_start,
+            d_1.balance_end,
+            d_1.balance_peak,
+            d_1.balance_trough,
+            d_1.unrealised_pnl,
+            d_1.equity_start,
+            d_1.equity_end,
+            d_1.unvalued,
+            d_1.fill_count,
+            d_1.volume,
+            d_1.trade_count,
+            d_1.win_count,
+            d_1.loss_count,
+            d_1.draw_count,
+            d_1.unvalued_trade_count,
+            d_1.long_count,
+            d_1.short_count,
+            d_1.liquidation_count,
+            d_1.win_rate,
+            d_1.gross_profit,
+            d_1.gross_loss,
+            d_1.average_win,
+            d_1.average_loss,
+            d_1.profit_factor,
+            d_1.best_trade,
+            d_1.worst_trade,
+            d_1.average_holding_ms,
+            d_1.shortest_holding_ms,
+            d_1.longest_holding_ms,
+            d_1.current_streak,
+            d_1.longest_win_streak,
+            d_1.longest_loss_streak,
+            d_1.breaker_count,
+            d_1.kill_switch_count,
+            d_1.return_fraction,
+            d_1.growth,
+            d_1.drawdown_fraction,
+            d_1.max_drawdown_fraction,
+            d_1.drawdown_amount,
+            d_1.return_count,
+            d_1.sharpe,
+            d_1.sortino,
+            d_1.calmar,
+            d_1.calculated_at
+           FROM analytics.daily_pnl d_1
+          WHERE d_1.bot_id = b.bot_id
+          ORDER BY d_1.day DESC
+         LIMIT 1) d ON true;
+
+CREATE MATERIALIZED VIEW analytics.daily_portfolio AS
+ WITH days AS (
+         SELECT d.mode,
+            d.base_currency,
+            d.day,
+            d.starts_at,
+            d.ends_at,
+            d.is_complete,
+            d.bot_count,
+            d.stored_count,
+            d.joined_count,
+            d.net_pnl,
+            d.total_pnl,
+            d.external_flows,
+            d.flows_at_start,
+            d.equity_start,
+            d.equity,
+            d.trade_count,
+            d.win_count,
+            d.loss_count,
+            d.external_flows - d.flows_at_start AS flows_at_end,
+            lag(d.equity) OVER fleet AS equity_before,
+            COALESCE((d.day - lag(d.day) OVER fleet) = 1, true) AS follows
+           FROM analytics.portfolio_days d
+          WINDOW fleet AS (PARTITION BY d.mode, d.base_currency ORDER BY d.day)
+        ), spans AS (
+         SELECT d.mode,
+            d.base_currency,
+            d.day,
+            d.starts_at,
+            d.ends_at,
+            d.is_complete,
+            d.bot_count,
+            d.stored_count,
+            d.joined_count,
+            d.net_pnl,
+            d.total_pnl,
+            d.external_flows,
+            d.flows_at_start,
+            d.equity_start,
+            d.equity,
+            d.trade_count,
+            d.win_count,
+            d.loss_count,
+            d.flows_at_end,
+            d.equity_before,
+            d.follows,
+            count(*) FILTER (WHERE d.equity_start IS NOT NULL OR d.equity_before IS NOT NULL) OVER (PARTITION BY d.mode, d.base_currency ORDER BY d.day) AS span
+           FROM days d
+        ), capitals AS (
+         SELECT s.mode,
+            s.base_currency,
+            s.day,
+            s.starts_at,
+            s.ends_at,
+            s.is_complete,
+            s.bot_count,
+            s.stored_count,
+            s.joined_count,
+            s.net_pnl,
+            s.total_pnl,
+            s.external_flows,
+            s.flows_at_start,
+            s.equity_start,
+            s.equity,
+            s.trade_count,
+            s.win_count,
+            s.loss_count,
+            s.flows_at_end,
+            s.equity_before,
+            s.follows,
+            s.span,
+            first_value(COALESCE(s.equity_start, s.equity_before)) OVER since +
+                CASE
+                    WHEN bool_and(s.flows_at_start IS NOT NULL AND (s.follows OR s.equity_start IS NOT NULL)) OVER since THEN sum(s.flows_at_start) OVER since
+                    ELSE NULL::numeric
+                END AS capital,
+            s.equity -
+                CASE
+                    WHEN count(s.flows_at_end) OVER since = count(*) OVER since THEN sum(s.flows_at_end) OVER since
+                    ELSE NULL::numeric
+                END AS result
+           FROM spans s
+          WINDOW since AS (PARTITION BY s.mode, s.base_currency, s.span ORDER BY s.day)
+        ), returns AS (
+         SELECT c.mode,
+            c.base_currency,
+            c.day,
+            c.starts_at,
+            c.ends_at,
+            c.is_complete,
+            c.bot_count,
+            c.stored_count,
+            c.joined_count,
+            c.net_pnl,
+            c.total_pnl,
+            c.external_flows,
+            c.flows_at_start,
+            c.equity_start,
+            c.equity,
+            c.trade_count,
+            c.win_count,
+            c.loss_count,
+            c.flows_at_end,
+            c.equity_before,
+            c.follows,
+            c.span,
+            c.capital,
+            c.result,
+                CASE
+                    WHEN c.capital > 0::numeric THEN trading.divide(c.result - c.capital, c.capital)::double precision
+                    ELSE NULL::double precision
+                END AS return_fraction,
+            sum(COALESCE(c.result - c.capital, 0::numeric)) OVER (PARTITION BY c.mode, c.base_currency ORDER BY c.day) AS profit
+           FROM capitals c
+        ), grown AS (
+         SELECT r.mode,
+            r.base_currency,
+            r.day,
+            r.starts_at,
+            r.ends_at,
+            r.is_complete,
+            r.bot_count,
+            r.stored_count,
+            r.joined_count,
+            r.net_pnl,
+            r.total_pnl,
+            r.external_flows,
+            r.flows_at_start,
+            r.equity_start,
+            r.equity,
+            r.trade_count,
+            r.win_count,
+            r.loss_count,
+            r.flows_at_end,
+            r.equity_before,
+            r.follows,
+            r.span,
+            r.capital,
+            r.result,
+            r.return_fraction,
+            r.profit,
+            analytics.product(GREATEST(0::double precision, 1::double precision + COALESCE(r.return_fraction, 0::double precision))) OVER (PARTITION BY r.mode, r.base_currency ORDER BY r.day) AS growth
+           FROM returns r
+        ), fallen AS (
+         SELECT g.mode,
+            g.base_currency,
+            g.day,
+            g.starts_at,
+            g.ends_at,
+            g.is_complete,
+            g.bot_count,
+            g.stored_count,
+            g.joined_count,
+            g.net_pnl,
+            g.total_pnl,
+            g.external_flows,
+            g.flows_at_start,
+            g.equity_start,
+            g.equity,
+            g.trade_count,
+            g.win_count,
+            g.loss_count,
+            g.flows_at_end,
+            g.equity_before,
+            g.follows,
+            g.span,
+            g.capital,
+            g.result,
+            g.return_fraction,
+            g.profit,
+            g.growth,
+            1::double precision - g.growth / GREATEST(1::double precision, max(g.growth) OVER (PARTITION BY g.mode, g.base_currency ORDER BY g.day)) AS fall
+           FROM grown g
+        ), marked AS (
+         SELECT f.mode,
+            f.base_currency,
+            f.day,
+            f.starts_at,
+            f.ends_at,
+            f.is_complete,
+            f.bot_count,
+            f.stored_count,
+            f.joined_count,
+            f.net_pnl,
+            f.total_pnl,
+            f.external_flows,
+            f.flows_at_start,
+            f.equity_start,
+            f.equity,
+            f.trade_count,
+            f.win_count,
+            f.loss_count,
+            f.flows_at_end,
+            f.equity_before,
+            f.follows,
+            f.span,
+            f.capital,
+            f.result,
+            f.return_fraction,
+            f.profit,
+            f.growth,
+            f.fall,
+                CASE
+                    WHEN f.fall > 0.000000000001::double precision THEN f.fall
+                    ELSE 0::double precision
+                END AS drawdown_fraction,
+            count(*) FILTER (WHERE f.fall <= 0.000000000001::double precision) OVER (PARTITION BY f.mode, f.base_currency ORDER BY f.day) AS peak
+           FROM fallen f
+        )
+ SELECT mode,
+    base_currency,
+    day,
+    starts_at::timestamp(3) with time zone AS starts_at,
+    ends_at::timestamp(3) with time zone AS ends_at,
+    is_complete,
+    bot_count,
+    stored_count,
+    net_pnl,
+    total_pnl,
+    external_flows,
+    flows_at_start,
+    equity_start,
+    equity,
+    trade_count,
+    win_count,
+    loss_count,
+    return_fraction,
+    growth,
+    drawdown_fraction,
+    max(drawdown_fraction) OVER (PARTITION BY mode, base_currency ORDER BY day) AS max_drawdown_fraction,
+        CASE
+            WHEN drawdown_fraction > 0::double precision THEN
+            CASE
+                WHEN peak = 0 THEN 0::numeric
+                ELSE first_value(profit) OVER (PARTITION BY mode, base_currency, peak ORDER BY day)
+            END - profit
+            ELSE 0::numeric
+        END AS drawdown_amount
+   FROM marked m;
+
+CREATE VIEW analytics.portfolio_days AS
+ WITH firsts AS (
+         SELECT d.bot_id,
+            min(d.day) AS first_day
+           FROM analytics.daily_pnl d
+          GROUP BY d.bot_id
+        ), stored AS (
+         SELECT b.mode,
+            d.base_currency,
+            d.day,
+            count(*)::integer AS stored_count,
+            count(*) FILTER (WHERE d.day = f.first_day)::integer AS joined_count,
+            min(d.starts_at) AS starts_at,
+            max(d.ends_at) AS ends_at,
+            bool_and(d.is_complete) AS is_complete,
+                CASE
+                    WHEN count(*) = count(d.net_pnl) THEN sum(d.net_pnl)
+                    ELSE NULL::numeric
+                END AS net_pnl,
+                CASE
+                    WHEN count(*) = count(d.total_pnl) THEN sum(d.total_pnl)
+                    ELSE NULL::numeric
+                END AS total_pnl,
+                CASE
+                    WHEN count(*) = count(d.external_flows) THEN sum(d.external_flows)
+                    ELSE NULL::numeric
+                END AS external_flows,
+                CASE
+                    WHEN count(*) = count(d.flows_at_start) THEN sum(d.flows_at_start)
+                    ELSE NULL::numeric
+                END AS flows_at_start,
+                CASE
+                    WHEN count(*) FILTER (WHERE d.day = f.first_day AND d.equity_start IS NULL) = 0 THEN COALESCE(sum(d.equity_start) FILTER (WHERE d.day = f.first_day), 0::numeric)
+                    ELSE NULL::numeric
+                END AS joined_equity,
+                CASE
+                    WHEN count(*) FILTER (WHERE d.day > f.first_day AND d.equity_start IS NULL) = 0 THEN COALESCE(sum(d.equity_start) FILTER (WHERE d.day > f.first_day), 0::numeric)
+                    ELSE NULL::numeric
+                END AS equity_start,
+                CASE
+                    WHEN count(*) = count(d.equity_end) THEN sum(d.equity_end)
+                    ELSE NULL::numeric
+                END AS equity,
+            sum(d.trade_count)::integer AS trade_count,
+            sum(d.win_count)::integer AS win_count,
+            sum(d.loss_count)::integer AS loss_count
+           FROM analytics.daily_pnl d
+             JOIN firsts f ON f.bot_id = d.bot_id
+             JOIN fleet.bots b ON b.bot_id = d.bot_id
+          GROUP BY b.mode, d.base_currency, d.day
+        ), counted AS (
+         SELECT s.mode,
+            s.base_currency,
+            s.day,
+            s.stored_count,
+            s.joined_count,
+            s.starts_at,
+            s.ends_at,
+            s.is_complete,
+            s.net_pnl,
+            s.total_pnl,
+            s.external_flows,
+            s.flows_at_start,
+            s.joined_equity,
+            s.equity_start,
+            s.equity,
+            s.trade_count,
+            s.win_count,
+            s.loss_count,
+            sum(s.joined_count) OVER (PARTITION BY s.mode, s.base_currency ORDER BY s.day)::integer AS bot_count
+           FROM stored s
+        )
+ SELECT mode,
+    base_currency,
+    day,
+    starts_at,
+    ends_at,
+    is_complete AND stored_count = bot_count AS is_complete,
+    bot_count,
+    stored_count,
+    joined_count,
+        CASE
+            WHEN stored_count = bot_count THEN net_pnl
+            ELSE NULL::numeric
+        END AS net_pnl,
+        CASE
+            WHEN stored_count = bot_count THEN total_pnl
+            ELSE NULL::numeric
+        END AS total_pnl,
+        CASE
+            WHEN stored_count = bot_count THEN external_flows + joined_equity
+            ELSE NULL::numeric
+        END AS external_flows,
+        CASE
+            WHEN stored_count = bot_count THEN flows_at_start + joined_equity
+            ELSE NULL::numeric
+        END AS flows_at_start,
+        CASE
+            WHEN stored_count = bot_count THEN equity_start
+            ELSE NULL::numeric
+        END AS equity_start,
+        CASE
+            WHEN stored_count = bot_count THEN equity
+            ELSE NULL::numeric
+        END AS equity,
+    trade_count,
+    win_count,
+    loss_count
+   FROM counted c;
+
 CREATE VIEW market.correlation AS
  WITH daily AS NOT MATERIALIZED (
          SELECT s.id,
@@ -3398,7 +4620,8 @@ CREATE VIEW trading.recent_trades AS
     strategy_parameters,
     opened_at,
     closed_at,
-    holding_ms
+    holding_ms,
+    entry_tag
    FROM trading.trades
   ORDER BY closed_at DESC, position_id DESC
  LIMIT 100;
@@ -3439,6 +4662,7 @@ CREATE VIEW trading.trades AS
     strategy_parameters,
     opened_at,
     closed_at,
-    (EXTRACT(epoch FROM closed_at - opened_at) * 1000::numeric)::bigint AS holding_ms
+    (EXTRACT(epoch FROM closed_at - opened_at) * 1000::numeric)::bigint AS holding_ms,
+    entry_tag
    FROM trading.positions p
   WHERE closed_at IS NOT NULL;

@@ -17,8 +17,8 @@ CREATE FUNCTION analytics.day_of(p_at timestamptz, p_zone text) RETURNS date LAN
 $$;
 --> statement-breakpoint
 
--- The close of the newest complete candle of a symbol that had closed at a moment, a day before it at most; of two that closed together, that
--- of the shorter timeframe. Null if there is none.
+-- The close of the newest complete candle of a symbol that had closed at a moment, four days before it at most: so long are markets closed over
+-- Easter. Of two that closed together, that of the shorter timeframe. Null if there is none.
 CREATE FUNCTION analytics.close_at(p_exchange text, p_symbol text, p_at timestamptz) RETURNS numeric LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_close numeric;
@@ -29,14 +29,14 @@ BEGIN
   CROSS JOIN LATERAL (
     SELECT c.close, c.open_time FROM market.candles c
     WHERE c.series_id = series.id AND c.complete
-      AND c.open_time <= p_at - series.length AND c.open_time > p_at - series.length - interval '24 hours'
+      AND c.open_time <= p_at - series.length AND c.open_time >= p_at - series.length - interval '96 hours'
     ORDER BY c.open_time DESC LIMIT 1) newest
   ORDER BY newest.open_time + series.length DESC, series.length LIMIT 1;
   RETURN v_close;
 END $$;
 --> statement-breakpoint
 
--- What one unit of a currency was worth in another at a moment: 1 for itself, else by the newest candle, a day old at most, of an instrument
+-- What one unit of a currency was worth in another at a moment: 1 for itself, else by the newest candle, four days old at most, of an instrument
 -- of the exchange that trades the two. Null if there is none: then nobody knows.
 CREATE FUNCTION analytics.rate_at(p_exchange text, p_from text, p_to text, p_at timestamptz) RETURNS numeric LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -144,12 +144,13 @@ RETURNS SETOF analytics.valued_trade LANGUAGE sql STABLE AS $$
 $$;
 --> statement-breakpoint
 
--- What bots did on each of their days from p_from to p_to, as far as those have begun by p_now: rows as analytics.daily_pnl has them.
---
--- Everything is derived from the first day of a bot on, since what it is worth and the figures to date rest on all before; only the days asked for
--- are returned.
-CREATE FUNCTION analytics.days_of(p_bot_ids text[], p_from date, p_to date, p_now timestamptz) RETURNS SETOF analytics.daily_pnl
-LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
+-- The days of bots from their first fact or registration to p_to, as far as they have begun by p_now, as lists in order, in which the day of a fact is
+-- looked up. Facts count before "until". Bots are numbered, since what is short is sorted and hashed fast.
+CREATE FUNCTION analytics.calendars_of(p_bot_ids text[], p_to date, p_now timestamptz)
+RETURNS TABLE (
+  bot integer, bot_id text, exchange text, base_currency text, initial_equity numeric, first_day date, last_day date, until timestamptz,
+  days date[], starts timestamptz[], ends timestamptz[]
+) LANGUAGE sql STABLE AS $$
   WITH asked AS MATERIALIZED (
     SELECT a.*, least(analytics.day_start(a.last_day + 1, a.time_zone), p_now + interval '1 millisecond') AS until
     FROM (
@@ -169,46 +170,73 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
         analytics.day_start(z.first_day + n + 1, z.time_zone) AS ends_at
       FROM (SELECT time_zone, min(first_day) AS first_day, max(last_day) AS last_day FROM asked GROUP BY time_zone) z
       CROSS JOIN LATERAL generate_series(0, z.last_day - z.first_day) n) d
-    WHERE d.ends_at > d.starts_at),
-  -- The same as lists in order, in which the day of a fact is looked up.
-  scales AS MATERIALIZED (
-    SELECT a.*, row_number() OVER ()::integer AS bot, s.days, s.starts, s.ends
-    FROM asked a
-    JOIN (
-      SELECT time_zone, array_agg(day ORDER BY day) AS days, array_agg(starts_at ORDER BY day) AS starts, array_agg(ends_at ORDER BY day) AS ends
-      FROM calendar GROUP BY time_zone) s USING (time_zone)),
+    WHERE d.ends_at > d.starts_at)
+  SELECT row_number() OVER (ORDER BY a.bot_id COLLATE "C")::integer, a.bot_id, a.exchange, a.base_currency, a.initial_equity, a.first_day, a.last_day,
+    a.until, c.days, c.starts, c.ends
+  FROM asked a
+  JOIN (
+    SELECT time_zone, array_agg(day ORDER BY day) AS days, array_agg(starts_at ORDER BY day) AS starts, array_agg(ends_at ORDER BY day) AS ends
+    FROM calendar GROUP BY time_zone) c USING (time_zone)
+$$;
+--> statement-breakpoint
+
+-- The fills of bots by ledger and day. A fee without a known value stays in its own currency. What moved is signed, and is worth its price, for an
+-- inverse instrument one over it. One pass over the fills; sorting them would take longest, so they are summed up by hash.
+CREATE FUNCTION analytics.ledger_days_of(p_bot_ids text[], p_to date, p_now timestamptz)
+RETURNS TABLE (
+  bot integer, place integer, instrument integer, exchange text, symbol text, position_side text, is_inverse boolean, contract_size numeric,
+  settle_currency text, fee_currency text, fills bigint, first_at timestamptz, gross numeric, fees numeric, quantity numeric, cost numeric, volume numeric
+) LANGUAGE sql STABLE ROWS 10000 SET enable_sort = off SET work_mem = '64MB' SET jit = off AS $$
+  WITH scales AS MATERIALIZED (SELECT * FROM analytics.calendars_of(p_bot_ids, p_to, p_now)),
+  instruments AS MATERIALIZED (
+    SELECT row_number() OVER ()::integer AS instrument, i.exchange, i.symbol, i.kind = 'inverse' AS is_inverse, i.settle_currency, i.contract_size,
+      CASE WHEN i.kind = 'spot' THEN i.base_currency END AS spot_currency
+    FROM market.instruments i)
+  SELECT l.bot, l.place, l.instrument, i.exchange, i.symbol, l.position_side, i.is_inverse, i.contract_size, i.settle_currency, l.fee_currency, l.fills,
+    l.first_at, l.gross, l.fees, l.quantity, CASE WHEN i.is_inverse THEN l.cost ELSE l.cost * i.contract_size END,
+    CASE WHEN i.is_inverse THEN l.volume ELSE l.volume * i.contract_size END
+  FROM (
+    SELECT f.bot, f.instrument, f.position_side, f.place, f.fee_currency, count(*) AS fills, min(f.executed_at) AS first_at,
+      sum(f.realised_gross) AS gross, sum(f.fee) AS fees, sum(f.moved) AS quantity,
+      -- Mostly what moved is what was traded.
+      sum(CASE WHEN f.moved = f.quantity THEN f.value WHEN f.moved = -f.quantity THEN -f.value
+        WHEN f.is_inverse THEN trading.divide(f.moved * f.contract_size, f.price) ELSE f.moved * f.price END) AS cost,
+      sum(f.value) AS volume
+    FROM (
+      SELECT f.*, CASE WHEN f.excess_quantity = 0 THEN f.effective ELSE f.effective - sign(f.effective) * f.excess_quantity END AS moved
+      FROM (
+        SELECT s.bot, i.instrument, i.is_inverse, i.contract_size, f.position_side COLLATE "C" AS position_side, f.executed_at, f.realised_gross,
+          width_bucket(f.executed_at, s.starts) AS place, coalesce(f.fee_in_settlement, f.fee) AS fee,
+          CASE WHEN f.fee_in_settlement IS NULL THEN f.fee_currency END COLLATE "C" AS fee_currency, f.excess_quantity, f.quantity, f.price,
+          CASE WHEN i.is_inverse THEN trading.divide(f.quantity * i.contract_size, f.price) ELSE f.quantity * f.price END AS value,
+          CASE WHEN f.fee_currency = i.spot_currency THEN CASE WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END - f.fee
+            WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END AS effective
+        FROM trading.fills f
+        JOIN scales s ON s.bot_id = f.bot_id AND f.executed_at < s.until
+        JOIN instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
+        WHERE f.bot_id = ANY (p_bot_ids)
+        -- Makes each of these be worked out once.
+        OFFSET 0) f
+      OFFSET 0) f
+    GROUP BY 1, 2, 3, 4, 5) l
+  JOIN instruments i USING (instrument)
+$$;
+--> statement-breakpoint
+
+-- What bots did on each of their days from p_from to p_to, as far as those have begun by p_now: rows as analytics.daily_pnl has them.
+--
+-- Everything is derived from the first day of a bot on, since what it is worth and the figures to date rest on all before; only the days asked for
+-- are returned. The planner knows nothing of the size of the steps, and would join days by bot alone and sift out the rest: only hash joins take
+-- both.
+CREATE FUNCTION analytics.days_of(p_bot_ids text[], p_from date, p_to date, p_now timestamptz) RETURNS SETOF analytics.daily_pnl
+LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET work_mem = '64MB' SET jit = off AS $$
+  WITH scales AS MATERIALIZED (SELECT * FROM analytics.calendars_of(p_bot_ids, p_to, p_now)),
   bot_days AS MATERIALIZED (
     SELECT a.bot, a.base_currency, a.initial_equity, a.first_day, c.day, c.starts_at, c.ends_at, least(c.ends_at, p_now) AS valued_at
-    FROM scales a JOIN calendar c ON c.time_zone = a.time_zone AND c.day BETWEEN a.first_day AND a.last_day),
-
-  -- Numbered, since what is short is sorted fast.
-  instruments AS MATERIALIZED (
-    SELECT row_number() OVER ()::integer AS instrument, i.exchange, i.symbol, i.kind, i.base_currency, i.settle_currency, i.contract_size
-    FROM market.instruments i),
-  -- Fills by ledger and day. A fee without a known value stays in its own currency. What moved is signed, and is worth its price, for an
-  -- inverse instrument one over it. Each bot is summed up by itself, so that what is sorted stays small.
+    FROM scales a CROSS JOIN LATERAL unnest(a.days, a.starts, a.ends) c (day, starts_at, ends_at)
+    WHERE c.day BETWEEN a.first_day AND a.last_day),
   ledger_days AS MATERIALIZED (
-    SELECT s.bot, i.exchange, i.symbol, i.instrument, l.position_side, l.day, i.kind, i.contract_size, i.settle_currency, l.fee_currency, l.fills,
-      l.first_at, l.gross, l.fees, l.quantity, l.cost * CASE WHEN i.kind = 'inverse' THEN 1 ELSE i.contract_size END AS cost,
-      l.volume * CASE WHEN i.kind = 'inverse' THEN 1 ELSE i.contract_size END AS volume
-    FROM scales s
-    CROSS JOIN LATERAL (
-      SELECT i.instrument, f.position_side COLLATE "C" AS position_side, s.days[width_bucket(f.executed_at, s.starts)] AS day,
-        CASE WHEN f.fee_in_settlement IS NULL THEN f.fee_currency END COLLATE "C" AS fee_currency,
-        count(*) AS fills, min(f.executed_at) AS first_at, sum(f.realised_gross) AS gross, sum(coalesce(f.fee_in_settlement, f.fee)) AS fees,
-        sum(m.quantity) AS quantity,
-        sum(CASE i.kind WHEN 'inverse' THEN trading.divide(m.quantity * i.contract_size, f.price) ELSE m.quantity * f.price END) AS cost,
-        sum(CASE i.kind WHEN 'inverse' THEN trading.divide(f.quantity * i.contract_size, f.price) ELSE f.quantity * f.price END) AS volume
-      FROM trading.fills f
-      JOIN instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
-      CROSS JOIN LATERAL (
-        SELECT CASE WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END
-          - CASE WHEN i.kind = 'spot' AND f.fee_currency = i.base_currency THEN f.fee ELSE 0 END AS quantity) e
-      CROSS JOIN LATERAL (
-        SELECT CASE WHEN f.excess_quantity = 0 THEN e.quantity ELSE e.quantity - sign(e.quantity) * f.excess_quantity END AS quantity) m
-      WHERE f.bot_id = s.bot_id AND f.executed_at < s.until
-      GROUP BY 1, 2, 3, 4) l
-    JOIN instruments i USING (instrument)),
+    SELECT l.*, s.days[l.place] AS day FROM analytics.ledger_days_of(p_bot_ids, p_to, p_now) l JOIN scales s ON s.bot = l.bot),
   first_fills AS MATERIALIZED (SELECT bot, day, min(first_at) AS at, sum(fills) AS fills FROM ledger_days GROUP BY 1, 2),
 
   -- Cash flows by day and currency.
@@ -222,7 +250,9 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
       coalesce(sum(c.amount) FILTER (WHERE c.is_external AND (first.at IS NULL OR c.occurred_at < first.at)), 0) AS at_start
     FROM (SELECT s.bot, c.*, c.kind IN ('deposit', 'withdrawal', 'transfer') AS is_external, s.days[width_bucket(c.occurred_at, s.starts)] AS day
       FROM scales s
-      CROSS JOIN LATERAL (SELECT * FROM trading.cash_flows c WHERE c.bot_id = s.bot_id AND c.occurred_at < s.until OFFSET 0) c) c
+      JOIN trading.cash_flows c ON c.bot_id = s.bot_id AND c.occurred_at < s.until
+      WHERE c.bot_id = ANY (p_bot_ids)
+      OFFSET 0) c
     LEFT JOIN first_fills first ON first.bot = c.bot AND first.day = c.day
     GROUP BY 1, 2, 3, 4),
 
@@ -252,16 +282,16 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
 
   -- What was held open at the end of each day.
   held AS MATERIALIZED (
-    SELECT h.bot, h.exchange, h.symbol, h.position_side, h.kind, h.contract_size, h.settle_currency, h.quantity, h.cost, h.day + n AS day
+    SELECT h.bot, i.exchange, i.symbol, h.position_side, i.is_inverse, i.contract_size, i.settle_currency, h.quantity, h.cost, h.day + n AS day
     FROM (
-      SELECT l.*, coalesce(lead(l.day) OVER ledger - 1, a.last_day) AS last_day, sum(l.moved) OVER ledger AS quantity,
-        CASE l.kind WHEN 'inverse' THEN sum(l.moved_cost - l.gross) OVER ledger ELSE sum(l.moved_cost + l.gross) OVER ledger END AS cost
+      SELECT l.bot, l.instrument, l.position_side, l.day, coalesce(lead(l.day) OVER ledger - 1, a.last_day) AS last_day,
+        sum(l.moved) OVER ledger AS quantity, sum(l.moved_cost) OVER ledger AS cost
       FROM (
-        SELECT bot, exchange, symbol, position_side, kind, contract_size, settle_currency, day, sum(quantity) AS moved, sum(cost) AS moved_cost,
-          sum(gross) AS gross
-        FROM ledger_days GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) l
+        SELECT bot, instrument, position_side, day, sum(quantity) AS moved, sum(CASE WHEN is_inverse THEN cost - gross ELSE cost + gross END) AS moved_cost
+        FROM ledger_days GROUP BY 1, 2, 3, 4) l
       JOIN scales a ON a.bot = l.bot
-      WINDOW ledger AS (PARTITION BY l.bot, l.exchange, l.symbol, l.position_side ORDER BY l.day)) h
+      WINDOW ledger AS (PARTITION BY l.bot, l.instrument, l.position_side ORDER BY l.day)) h
+    JOIN (SELECT DISTINCT instrument, exchange, symbol, is_inverse, contract_size, settle_currency FROM ledger_days) i USING (instrument)
     CROSS JOIN LATERAL generate_series(0, h.last_day - h.day) n
     WHERE h.quantity <> 0),
   positions AS MATERIALIZED (
@@ -281,7 +311,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
       jsonb_agg(CASE WHEN v.price IS NULL THEN v.symbol ELSE v.settle_currency END) FILTER (WHERE v.pnl IS NULL) AS unpriced
     FROM (
       SELECT p.bot, p.day, p.symbol, p.settle_currency, price.price,
-        CASE p.kind WHEN 'inverse' THEN p.cost - trading.divide(p.quantity * p.contract_size, price.price)
+        CASE WHEN p.is_inverse THEN p.cost - trading.divide(p.quantity * p.contract_size, price.price)
           ELSE p.quantity * p.contract_size * price.price - p.cost END
         * CASE WHEN p.settle_currency = p.base_currency THEN 1 ELSE r.rate END AS pnl
       FROM positions p
@@ -294,7 +324,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
         SELECT f.price FROM trading.fills f
         WHERE own.mark_price IS NULL AND c.price IS NULL AND f.bot_id = s.bot_id AND f.exchange = p.exchange AND f.symbol = p.symbol
           AND f.position_side = p.position_side AND f.executed_at <= p.valued_at AND f.executed_at < p.ends_at
-          AND f.executed_at > p.valued_at - interval '24 hours'
+          AND f.executed_at >= p.valued_at - interval '96 hours'
         ORDER BY f.executed_at DESC, f.sequence DESC, octet_length(f.exchange_trade_id) DESC, f.exchange_trade_id COLLATE "C" DESC LIMIT 1
       ) last ON true
       CROSS JOIN LATERAL (SELECT coalesce(own.mark_price, c.price, last.price) AS price) price
@@ -329,35 +359,40 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
     WHERE l.fee_currency IS NOT NULL OR l.settle_currency <> s.base_currency),
   extremes AS MATERIALIZED (
     SELECT s.bot, s.days[x.place] AS day, x.is_known, x.highest, x.lowest
-    FROM (SELECT s.*, EXISTS (SELECT FROM abroad a WHERE a.bot = s.bot) AS is_abroad FROM scales s) s
-    CROSS JOIN LATERAL (
-      SELECT r.place, count(*) = count(r.amount) AS is_known, greatest(max(r.so_far), 0) AS highest, least(min(r.so_far), 0) AS lowest
+    FROM (
+      SELECT r.bot, r.place, count(*) = count(r.amount) AS is_known, greatest(max(r.so_far), 0) AS highest, least(min(r.so_far), 0) AS lowest
       FROM (
-        SELECT c.place, c.amount, sum(c.amount) OVER (PARTITION BY c.place ORDER BY c.at) AS so_far
+        SELECT c.bot, c.place, c.amount, sum(c.amount) OVER (PARTITION BY c.bot, c.place ORDER BY c.at) AS so_far
         FROM (
-          SELECT width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.realised_gross - f.fee_in_settlement AS amount
+          SELECT s.bot, width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.realised_gross - f.fee_in_settlement AS amount
           FROM trading.fills f
-          WHERE NOT s.is_abroad AND f.bot_id = s.bot_id AND f.executed_at < s.until AND f.realised_gross <> f.fee_in_settlement
+          JOIN scales s ON s.bot_id = f.bot_id AND f.executed_at < s.until
+          WHERE f.bot_id = ANY (p_bot_ids) AND f.realised_gross <> f.fee_in_settlement AND s.bot NOT IN (SELECT a.bot FROM abroad a)
           UNION ALL
-          SELECT m.place, m.at, CASE WHEN m.currency = s.base_currency THEN m.amount ELSE m.amount * r.rate END
+          SELECT m.bot, m.place, m.at, CASE WHEN m.currency = m.base_currency THEN m.amount ELSE m.amount * r.rate END
           FROM (
-            SELECT width_bucket(f.executed_at, s.starts) AS place, f.executed_at AS at, f.exchange, i.settle_currency AS currency,
-              f.realised_gross - coalesce(f.fee_in_settlement, 0) AS amount
-            FROM trading.fills f
-            JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
-            WHERE s.is_abroad AND f.bot_id = s.bot_id AND f.executed_at < s.until
-            UNION ALL
-            SELECT width_bucket(f.executed_at, s.starts), f.executed_at, f.exchange, f.fee_currency, -f.fee
-            FROM trading.fills f
-            WHERE s.is_abroad AND f.bot_id = s.bot_id AND f.executed_at < s.until AND f.fee_in_settlement IS NULL
-            UNION ALL
-            SELECT width_bucket(c.occurred_at, s.starts), c.occurred_at, c.exchange, c.currency, c.amount
-            FROM trading.cash_flows c
-            WHERE c.bot_id = s.bot_id AND c.occurred_at < s.until) m
-          LEFT JOIN rates r ON r.exchange = m.exchange AND r.currency = m.currency AND r.base_currency = s.base_currency
-            AND r.valued_at = least(s.ends[m.place], p_now)
-          WHERE m.amount <> 0) c) r
-      GROUP BY 1) x),
+            SELECT s.bot, s.base_currency, width_bucket(f.at, s.starts) AS place, f.at, f.exchange, f.currency, f.amount,
+              least(s.ends[width_bucket(f.at, s.starts)], p_now) AS valued_at
+            FROM (
+              SELECT f.bot_id, f.executed_at AS at, f.exchange, i.settle_currency AS currency,
+                f.realised_gross - coalesce(f.fee_in_settlement, 0) AS amount
+              FROM (SELECT s.bot_id FROM abroad a JOIN scales s ON s.bot = a.bot) s
+              JOIN trading.fills f ON f.bot_id = s.bot_id
+              JOIN market.instruments i ON i.exchange = f.exchange AND i.symbol = f.symbol
+              UNION ALL
+              SELECT f.bot_id, f.executed_at, f.exchange, f.fee_currency, -f.fee
+              FROM (SELECT s.bot_id FROM abroad a JOIN scales s ON s.bot = a.bot) s
+              JOIN trading.fills f ON f.bot_id = s.bot_id AND f.fee_in_settlement IS NULL
+              UNION ALL
+              SELECT c.bot_id, c.occurred_at, c.exchange, c.currency, c.amount FROM trading.cash_flows c WHERE c.bot_id = ANY (p_bot_ids)) f
+            JOIN scales s ON s.bot_id = f.bot_id AND f.at < s.until
+            WHERE f.amount <> 0
+            OFFSET 0) m
+          LEFT JOIN rates r ON r.exchange = m.exchange AND r.currency = m.currency AND r.base_currency = m.base_currency
+            AND r.valued_at = m.valued_at
+          OFFSET 0) c) r
+      GROUP BY 1, 2) x
+    JOIN scales s ON s.bot = x.bot),
 
   -- Trades in order of closing, each with how many in a row were won, or as a negative number lost, up to it. A row of them begins where the outcome
   -- is another than before. Those closed in one instant come in order of opening, then by name: ids would follow the order of arrival.
@@ -466,8 +501,9 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET work_mem = '64MB' AS $$
     CASE WHEN coalesce(x.is_known, true) THEN greatest(s.balance_start + coalesce(x.highest, 0), s.balance_start) END,
     CASE WHEN coalesce(x.is_known, true) THEN least(s.balance_start + coalesce(x.lowest, 0), s.balance_start) END,
     s.unrealised, s.balance_start + s.unrealised_start, s.equity, 
-    (SELECT coalesce(jsonb_agg(u.name ORDER BY u.name COLLATE "C"), '[]')
-      FROM (SELECT DISTINCT e.name FROM jsonb_array_elements_text(coalesce(s.unvalued, '[]') || coalesce(s.unpriced, '[]')) e (name)) u),
+    CASE WHEN s.unvalued IS NULL AND s.unpriced IS NULL THEN '[]' ELSE (
+      SELECT jsonb_agg(u.name ORDER BY u.name COLLATE "C")
+      FROM (SELECT DISTINCT e.name FROM jsonb_array_elements_text(coalesce(s.unvalued, '[]') || coalesce(s.unpriced, '[]')) e (name)) u) END,
     coalesce(n.fills, 0)::integer, s.volume,
     coalesce(t.trades, 0)::integer, coalesce(t.wins, 0)::integer, coalesce(t.losses, 0)::integer, coalesce(t.draws, 0)::integer,
     coalesce(t.unvalued, 0)::integer, coalesce(t.longs, 0)::integer, coalesce(t.shorts, 0)::integer, coalesce(t.liquidations, 0)::integer,

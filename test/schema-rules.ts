@@ -66,7 +66,8 @@ export async function readCatalog(db: Database): Promise<Catalog> {
       ${columnNames(sql`indkey::smallint[]`, sql`indrelid`)} as columns,
       coalesce(pg_get_expr(indpred, indrelid), '') as predicate
     from pg_index join pg_class relation on relation.oid = indrelid join pg_class own on own.oid = indexrelid
-    join pg_namespace space on space.oid = relation.relnamespace where ${WHOLE} and ${OURS} order by 1, 2`)
+    join pg_namespace space on space.oid = relation.relnamespace
+    where relation.relkind in ('r', 'p') and ${WHOLE} and ${OURS} order by 1, 2`)
   return {
     tables: parsed(tables) as unknown as TableRule[],
     constraints: parsed(constraints) as unknown as ConstraintRule[],

@@ -6,7 +6,7 @@ import { DataError } from './errors.ts'
 export interface ConnectOptions {
   /** `postgres://user:password@host:port/database`. From `DATABASE_URL` otherwise. */
   readonly url?: string
-  /** A connection past the pooler, for migrations. From `DATABASE_DIRECT_URL`; `url` otherwise. */
+  /** A connection past the pooler, for migrations and listening. From `DATABASE_DIRECT_URL`; `url` otherwise. */
   readonly directUrl?: string
   /** `postgres` (postgres.js) unless `pg` (node-postgres, to be installed beside this package). */
   readonly driver?: 'postgres' | 'pg'

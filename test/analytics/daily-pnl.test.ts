@@ -105,14 +105,28 @@ describeDatabases('the days of a bot', (open) => {
     expect(await calculateDailyPnl(db, { botId, now })).toEqual(first)
   })
 
-  it('values what is held at the last fill of the day before, and no later', async () => {
-    const botId = await makeTrader()
-    const days = await calculateDailyPnl(db, { botId, now })
-    // Held over two midnights: the buy is 14 hours old at the first and more than a day at the second.
-    expect(days.map(({ equityEnd }) => equityEnd?.toFixed() ?? null)).toEqual(['999', null, '1008', '1008'])
-    expect(days[1]?.unvalued).toEqual(['BTC/USDT'])
+  it('values what is held at the last fill for four days, and no longer', async () => {
+    const botId = await makeBot()
+    await fill(botId, 'buy', '100', '2024-01-01T10:00:00Z')
+    await fill(botId, 'sell', '110', '2024-01-07T10:00:00Z')
+    const days = await calculateDailyPnl(db, {
+      botId,
+      to: '2024-01-07',
+      now: new Date('2024-01-08T00:00:00Z'),
+    })
+    // The buy is three days and 14 hours old at the end of the 4th, and more than four days at those of the 5th and the 6th.
+    expect(days.map(({ equityEnd }) => equityEnd?.toFixed() ?? null)).toEqual([
+      '999',
+      '999',
+      '999',
+      '999',
+      null,
+      null,
+      '1008',
+    ])
+    expect(days.map(({ unvalued }) => unvalued)).toEqual([[], [], [], [], ['BTC/USDT'], ['BTC/USDT'], []])
     // The gain of the gap is the return of the day on which equity is known again: 1008 / 999 − 1.
-    expect(days.map(({ returnFraction }) => returnFraction)).toEqual([-0.001, null, 9 / 999, 0])
+    expect(days.map(({ returnFraction }) => returnFraction)).toEqual([-0.001, 0, 0, 0, null, null, 9 / 999])
   })
 
   it('says which days no longer match, and why', async () => {
