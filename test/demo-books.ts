@@ -64,6 +64,36 @@ export function exactLines(output: string): bigint[] {
   })
 }
 
+/** What the demo prints of its days: first and last day, return, return of a year, Sharpe, drawdown, equity at the end. */
+export function performanceLines(output: string): string[] {
+  const patterns = [
+    /^ {2}(\S+) to (\S+?)(?:, \d+ days? unknown)?: return (\S+ %), (\S+ %) a year$/m,
+    /^ {2}Sharpe ([^,]+),/m,
+    /^ {2}Deepest drawdown (\S+ %)/m,
+    /^ {2}Equity at the end +(\S+)$/m,
+  ]
+  return patterns.flatMap((pattern) => pattern.exec(output)?.slice(1) ?? ['missing'])
+}
+
+/** The same of a tear sheet, in the signs of a terminal. */
+export function sheetLines(page: string): string[] {
+  const plain = page.replaceAll('\u202f%', ' %').replaceAll('\u202f', ',').replaceAll('\u2212', '-')
+  const [, first = 'missing', last = 'missing'] = /(\d{4}-\d\d-\d\d) to (\S+) · in USD/.exec(plain) ?? []
+  const tile = (name: string) =>
+    new RegExp(`<dt>${name}</dt><dd[^>]*>(?:<span[^>]*>)?([^<]+)<`).exec(plain)?.[1]?.replace('+', '') ??
+    'missing'
+  const drawdown = tile('Deepest drawdown').replace('-', '')
+  return [
+    first,
+    last,
+    tile('Total return'),
+    tile('CAGR'),
+    tile('Sharpe'),
+    drawdown,
+    tile('Equity at the end'),
+  ]
+}
+
 /** The output without what differs from run to run: names of bot and place, and how long it took. */
 export function figures(output: string): string {
   const body = output.slice(output.indexOf('\n  trading'), output.indexOf('Where it is'))

@@ -94,6 +94,7 @@ describe('the command line', () => {
     [['--database-url', 'mysql://x'], '--database-url must begin with postgres://'],
     [['--database-url', 'postgres://x/y', '--directory', 'z'], '--database-url and --directory are'],
     [['--candles', ''], '--candles is empty'],
+    [['--tear-sheet', ' '], '--tear-sheet is empty'],
     [['--stored', 'a:b:1d'], '--stored needs the database that has them'],
     [['--stored', 'a:b:1d', '--candles', 'x.csv'], '--candles and --stored are two sources'],
     [['--stored', 'a:1d', '--directory', 'z'], "--stored 'a:1d' is not EXCHANGE:SYMBOL:TIMEFRAME"],

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { listDailyPnl } from '../src/analytics/index.ts'
 import { listRiskEvents } from '../src/audit/index.ts'
 import { connect } from '../src/connect.ts'
 import { connectEmbedded } from '../src/embedded/index.ts'
@@ -10,7 +11,16 @@ import { listCircuitBreakers } from '../src/risk/index.ts'
 import { getLatestBalance, listFills, listOrders, listTrades } from '../src/trading/index.ts'
 import { testServer } from './database.ts'
 import { createEmptyDatabase, dropDatabase } from './db/migration-fixtures.ts'
-import { exactLines, figures, CANDLE_HEAD as HEAD, keepBooks, randomWalk, units } from './demo-books.ts'
+import {
+  exactLines,
+  figures,
+  CANDLE_HEAD as HEAD,
+  keepBooks,
+  performanceLines,
+  randomWalk,
+  sheetLines,
+  units,
+} from './demo-books.ts'
 import { buildDemo, type Demo } from './demo-program.ts'
 import { PATIENCE_MS, ROOT, runProgram } from './package-build.ts'
 
@@ -92,8 +102,7 @@ describe('the demo', () => {
       '--candles',
       demo.writeCsv('turns.csv', TURNS),
       ...ONE_AND_TWO,
-      '--directory',
-      'kept',
+      ...['--directory', 'kept', '--tear-sheet', 'turns.html'],
     )
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
 
@@ -114,6 +123,22 @@ describe('the demo', () => {
     expect(stdout).toContain('short 569.59 TURNS since 2024-01-08')
     expect(stdout).toContain('0 trips, halted for 0min: 0 entries refused, 0 exits passed')
     expect(stdout).toContain('Status at the end: active\n')
+
+    // Short 569.59, which cost what is open, at 79. Fills begin on the 4th. The 6th ends with 109,534.7584: the 108,952.3269 of the
+    // day before, less 1 on the 475 closed at 92, with 1 on the other 492.44 and 0.991 on 644.97, less fees of 74.1738. The 7th
+    // ends with 103,125.7892, and on the 8th it is higher again: 683.5 earn 6, 455.68 5.991, which is 6,830.9789.
+    const equity = units('100000') + gross - fees - openCost - (units('79') * 569_59n) / 100n
+    const gain = Number(equity - units('100000')) / Number(units('1000'))
+    expect(performanceLines(stdout).slice(0, 2)).toEqual(['2024-01-04', '2024-01-09'])
+    expect(performanceLines(stdout)[2]).toBe(`${gain.toFixed(2)} %`)
+    expect(stdout).toContain(', of 6 returns only\n  Deepest drawdown 5.85 %, 6,408.97 USD\n')
+    expect(stdout).toContain('Equity of the last day: the same as by the trades')
+    const sheet = readFileSync(join(demo.directory, 'turns.html'), 'utf8')
+    expect(sheetLines(sheet)).toEqual(performanceLines(stdout))
+    const days = await listDailyPnl(db, { botId })
+    expect(days.map(({ isComplete }) => isComplete)).toEqual([true, true, true, true, true, true])
+    const kilobytes = `(${Math.ceil(Buffer.byteLength(sheet) / 1_000)} KB)`
+    expect(stdout).toContain(`The tear sheet is turns.html ${kilobytes}: open it in a browser.`)
 
     const orders = await listOrders(db, { botId })
     expect(orders.map(({ status, purpose }) => `${status} ${purpose}`).reverse()).toEqual([
@@ -156,17 +181,18 @@ describe('the demo', () => {
     if (!last) throw new Error('there are no candles')
     // What is still forming is not traded.
     const forming = { ...last, openTime: new Date(last.openTime.getTime() + 3_600_000), complete: false }
+    const loaded = await demo.migrated('loaded')
     {
-      await using db = await connectEmbedded({ directory: join(demo.directory, 'loaded'), migrate: true })
+      await using db = await connectEmbedded({ directory: join(demo.directory, 'loaded') })
       const { refused } = await recordCandles(db, { candles: [...stored, forming] })
       expect(refused).toEqual([])
     }
     const averages = ['--fast', '5', '--slow', '20']
-    const ofStored = ['--stored', 'binance:BTC/USDT:USDT:1h', '--directory', 'loaded']
+    const ofStored = ['--stored', 'binance:BTC/USDT:USDT:1h', ...loaded]
     const file = demo.writeCsv('hours.csv', `${HEAD}\n${lines.join('\n')}\n`)
     const [fromStore, fromFile] = await Promise.all([
       demo.run(...ofStored, ...averages),
-      demo.run('--candles', file, ...averages),
+      demo.run('--candles', file, ...averages, ...(await demo.migrated('hours'))),
     ])
     expect([fromStore.status, fromStore.stderr, fromFile.stderr]).toEqual([0, '', ''])
     expect(fromStore.stdout).toContain(
@@ -175,27 +201,38 @@ describe('the demo', () => {
     // Neither less nor more than all of them: the pages have no gap between them.
     expect(fromStore.stdout).toMatch(/ 80 %.*\n.* 100 %.*\n {2}recorded/)
     expect(figures(fromStore.stdout)).toMatch(/\d{2,} closed trades/)
+    expect(performanceLines(fromStore.stdout)[1]).toBe(last.openTime.toISOString().slice(0, 10))
     expect(figures(fromStore.stdout).replaceAll('BTC/USDT:USDT', 'HOURS')).toBe(figures(fromFile.stdout))
 
     await expectHalts(fromStore.stdout, 'loaded')
 
-    const { status, stderr } = await demo.run('--stored', 'binance:BTC/USDT:1h', '--directory', 'loaded')
+    const { status, stderr } = await demo.run('--stored', 'binance:BTC/USDT:1h', ...loaded)
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: 'demo: no candles of binance:BTC/USDT:1h are stored; there are binance:BTC/USDT:USDT:1h\n',
+      stderr: expect.stringMatching(
+        /^demo: no candles of binance:BTC\/USDT:1h are stored; there are binance:BTC\/USDT:USDT:1h, paper-binance:.*\n$/,
+      ),
     })
   })
 
-  test('leaves out a candle that contradicts itself, and says so', async () => {
+  test('leaves out a candle that contradicts itself, and says so, as it does where its sheet cannot be', async () => {
     const wrong = TURNS.replace('1,86,88,g,89,85,2024-01-07', '1,86,88,g,87,85,2024-01-07')
-    const { status, stdout } = await demo.run('--candles', demo.writeCsv('wrong.csv', wrong), ...ONE_AND_TWO)
-    expect(status).toBe(0)
+    const { status, stdout, stderr } = await demo.run(
+      ...['--candles', demo.writeCsv('wrong.csv', wrong), '--tear-sheet', 'no-such-folder/sheet.html'],
+      ...ONE_AND_TWO,
+      ...(await demo.migrated('wrong')),
+    )
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /^demo: the tear sheet cannot be written to no-such-folder\/sheet\.html: ENOENT.*\n$/,
+    )
+    expect(stdout).toContain('Identity: holds exactly')
     expect(stdout).toContain('8 candles, 2024-01-01 to 2024-01-09')
     expect(stdout).toContain('without 2024-01-07 00:00: high 87 is below the open 88')
   })
 
   test('refuses a file beside which other candles of that name are stored', async () => {
-    const place = [...ONE_AND_TWO, '--directory', 'mixed']
+    const place = [...ONE_AND_TWO, ...(await demo.migrated('mixed'))]
     expect(await demo.run('--candles', demo.writeCsv('mix.csv', TURNS), ...place)).toMatchObject({
       status: 0,
     })
@@ -229,7 +266,8 @@ describe('the demo', () => {
     'gives the same trades with %s, and other parts of them',
     async (method) => {
       const file = demo.writeCsv(`turns-${method}.csv`, TURNS)
-      const { status, stdout } = await demo.run('--candles', file, ...ONE_AND_TWO, '--method', method)
+      const options = [...ONE_AND_TWO, '--method', method, ...(await demo.migrated(method))]
+      const { status, stdout } = await demo.run('--candles', file, ...options)
       expect(status).toBe(0)
       const { cash, gross } = keepBooks(FILLS)
       // Of the last position, sold at 86 and 85.991, half is bought back: 569.59 of 1,139.18.
@@ -255,6 +293,10 @@ describe('the demo', () => {
       /by (\d+) crossovers and (\d+) stops; (\d+) flips, (\d+) partial/.exec(stdout) ?? []
     expect(Number(crossovers) + Number(stops)).toBeGreaterThan(24)
     expect(Math.min(Number(flips), Number(parts))).toBeGreaterThan(0)
+    // A close values four days, so that weekends are known; but from 11 to 16 September 2001 the exchange was closed.
+    expect(stdout).toMatch(/^ {2}2000-\S+ to 2020-04-17, 2 days unknown: return /m)
+    const sheet = readFileSync(join(demo.directory, 'demo-tear-sheet.html'), 'utf8')
+    expect(sheetLines(sheet)).toEqual(performanceLines(stdout))
     // A human takes 40 candles to look into a trip.
     const days = readFileSync(join(ROOT, 'node_modules/vega-datasets/data/sp500-2000.csv'), 'utf8').split(
       '\n',
@@ -283,7 +325,7 @@ describe('the demo', () => {
     try {
       const prices = ['--candles', demo.writeCsv('walk.csv', randomWalk(400)), '--fast', '5', '--slow', '20']
       const [embedded, server] = await Promise.all([
-        demo.run(...prices, '--method', 'average'),
+        demo.run(...prices, '--method', 'average', ...(await demo.migrated('walk'))),
         demo.run(...prices, '--method', 'average', '--database-url', url),
       ])
       expect([server.status, server.stderr, embedded.status]).toEqual([0, '', 0])

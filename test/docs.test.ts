@@ -1,9 +1,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { sql } from 'drizzle-orm'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { isDataError } from '../src/db/errors.ts'
 import { translateError } from '../src/db/sqlstate.ts'
+import { connectEmbedded } from '../src/embedded/index.ts'
+import * as importers from '../src/importers/index.ts'
 import * as api from '../src/index.ts'
+import * as statistics from '../src/statistics/index.ts'
+import { copyMigratedDirectory } from './migrated-directory.ts'
 import {
   type BuiltPackage,
   buildPackage,
@@ -91,7 +96,8 @@ describe('the programs in the pages', () => {
 
   test('compile in a strict project of a user', async () => {
     const files = [...marked('file'), ...marked('test')].map(({ name }) => name)
-    for (const [index, { text }] of blocks.filter(({ mark }) => mark === 'check').entries()) {
+    const checked = blocks.filter(({ language, mark }) => language === 'ts' && mark === 'check')
+    for (const [index, { text }] of checked.entries()) {
       files.push(`block-${index}.ts`)
       writeFileSync(join(built.directory, `block-${index}.ts`), text)
     }
@@ -108,7 +114,24 @@ describe('the programs in the pages', () => {
     const expected = marked('output').find((output) => output.name === name)
     expect(result.stderr).toBe('')
     expect(result.status).toBe(0)
-    expect(result.stdout).toBe(expected?.text)
+    // CSV has the line ends of its standard, which a page cannot show.
+    expect(result.stdout.replaceAll('\r\n', '\n')).toBe(expected?.text)
+  })
+
+  test('ask the tables what they have, where they are SQL', async () => {
+    const asked = blocks.filter(({ language, mark }) => language === 'sql' && mark === 'check')
+    expect(asked.length).toBeGreaterThan(1)
+    await copyMigratedDirectory(join(built.directory, 'sql'))
+    await using db = await connectEmbedded({ directory: join(built.directory, 'sql') })
+    for (const statement of asked.flatMap(({ text }) => text.split(/;\s*/)).filter(Boolean)) {
+      // As Grafana does.
+      const filtered = statement.replaceAll(
+        /\$__timeFilter\((.+?)\)/g,
+        "$1 between '2024-01-01' and '2025-01-01'",
+      )
+      await db.execute(sql.raw(filtered))
+    }
+    await expect(db.execute(sql`select no_such from analytics.daily_pnl`)).rejects.toThrow('no_such')
   })
 
   test.each(marked('test'))('pass: $name is a suite of a user', async ({ name }) => {
@@ -215,10 +238,20 @@ describe('docs/units.md', () => {
       codesIn(row[0])[0],
       codesIn(row[1]),
     ])
-    const lists = Object.entries(api).filter(
+    const lists = Object.entries({ ...api, ...statistics, ...importers }).filter(
       ([name, value]) => Array.isArray(value) && name !== 'ERROR_CODES',
     )
     expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(lists))
+  })
+
+  test('says of each first word of a verb what it means', () => {
+    const told = tableRows('docs/units.md', '| Word | Means | Returns |').flatMap((row) => codesIn(row[0]))
+    const verbs = Object.entries(api).filter(
+      ([name, value]) => typeof value === 'function' && /^[a-z]/.test(name),
+    )
+    const words = new Set(verbs.map(([name]) => /^[a-z]+/.exec(name)?.[0]))
+    expect([...words].filter((word) => !told.includes(word ?? ''))).toEqual([])
+    expect(told.filter((word) => !words.has(word))).toEqual([])
   })
 
   test('speaks of fields that the schema or the inputs have', () => {

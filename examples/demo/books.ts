@@ -8,6 +8,7 @@ import {
   listFills,
   listOrders,
   listTrades,
+  type Performance,
   type Position,
   rebuildPositions,
   type Trade,
@@ -73,6 +74,20 @@ export async function readBooks(db: Database, market: Market): Promise<Books> {
 /** True when the gross realised is the cash that came in and the cost that is still out, to the last digit. */
 export function isBalanced({ realisedGross, cashFlow, openCost }: Books): boolean {
   return realisedGross.eq(cashFlow.plus(openCost))
+}
+
+/** What the bot is worth by its trades and its open position. */
+export function equityOf({ realisedGross, fees, position }: Books, { initialEquity }: Market): Decimal {
+  return initialEquity
+    .plus(realisedGross)
+    .minus(fees)
+    .plus(position?.unrealisedPnl ?? 0)
+}
+
+/** True when the last of the bot's days ends with that equity, to the last digit. A bot that never traded has no days. */
+export function agrees(books: Books, { returns }: Performance, market: Market): boolean {
+  if (returns.lastDay === null) return books.fillCount === 0
+  return returns.endEquity?.eq(equityOf(books, market)) ?? false
 }
 
 export function sum(amounts: readonly Decimal[]): Decimal {

@@ -11,7 +11,7 @@ import {
   setInstrument,
 } from 'tradeblotter'
 import { connectEmbedded } from 'tradeblotter/embedded'
-import { isBalanced, readBooks } from './books.ts'
+import { agrees, isBalanced, readBooks } from './books.ts'
 import {
   CrossoverBot,
   FEE_FRACTION,
@@ -24,7 +24,8 @@ import {
 import { CandleError, type FileCandle, readCandles } from './candles.ts'
 import { findHistory, type History, nameOf, readHistory, storeCandles } from './history.ts'
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts'
-import { printPosition, printProof, printResult, printRisk, printTrades } from './report.ts'
+import { measureDays, SheetError, writeTearSheet } from './performance.ts'
+import { printPerformance, printPosition, printProof, printResult, printRisk, printTrades } from './report.ts'
 import { DRAWDOWN_FRACTION, REVIEW_CANDLES, readRisk, SettingsError, setLimits } from './risk.ts'
 import { bold, count, countOf, day, isLive, minute, money, overwrite, print } from './terminal.ts'
 
@@ -42,7 +43,7 @@ async function main(): Promise<void> {
   await using db = await open(options)
   const history = options.stored
     ? await findHistory(db, options.stored)
-    : await storeCandles(db, { exchange: EXCHANGE, symbol: market.symbol }, candles)
+    : await storeCandles(db, market, candles)
   refuseTooFew(history.candleCount, nameOf(history), options)
   introduce(options, history, market)
   await enrol(db, options, market)
@@ -60,15 +61,18 @@ async function main(): Promise<void> {
   await setBotStatus(db, { botId: market.botId, status: 'stopped', reason: 'the demo is over' })
 
   const books = await readBooks(db, market)
+  const measured = await measureDays(db, market, history, endedAt)
   printTrades(books.trades)
   printPosition(books.position, market)
   printResult(books, market)
+  printPerformance(measured)
   printRisk(risk)
-  printProof(books)
-  if (!isBalanced(books) || books.differences > 0) {
+  printProof(books, measured, market)
+  if (!isBalanced(books) || !agrees(books, measured, market) || books.differences > 0) {
     throw new Error('the books are wrong: please report this with the lines above')
   }
-  sayGoodbye(options, market)
+  const sheetBytes = await writeTearSheet(db, market, options.tearSheet, endedAt)
+  sayGoodbye(options, market, sheetBytes)
 }
 
 function readFile(options: DemoOptions): FileCandle[] {
@@ -95,7 +99,8 @@ function sampleFile(): string {
 function describeMarket({ candles, stored, fast, slow }: DemoOptions): Market {
   return {
     botId: `demo-${new Date().toISOString().replace(/[-:.]/g, '')}`,
-    exchange: EXCHANGE,
+    // What is recorded of the make-believe exchange is not mixed with what is stored of a real one.
+    exchange: stored === undefined ? EXCHANGE : `${EXCHANGE}-${stored.exchange}`,
     symbol:
       stored?.symbol ?? (candles === undefined ? 'SPX' : basename(candles, extname(candles)).toUpperCase()),
     currency: 'USD',
@@ -174,7 +179,7 @@ async function open({ databaseUrl: url, directory }: DemoOptions): Promise<Conne
 class ServerError extends Error {}
 
 /** What needs no stack to be understood. */
-const EXPECTED = [CandleError, ServerError, SettingsError]
+const EXPECTED = [CandleError, ServerError, SettingsError, SheetError]
 
 /** Tells the database who trades and what. Both calls can be repeated, so a bot makes them whenever it starts. */
 async function enrol(db: Connection, { method }: DemoOptions, market: Market): Promise<void> {
@@ -223,9 +228,16 @@ function progressPrinter(candleCount: number): (progress: Progress) => void {
   }
 }
 
-function sayGoodbye({ databaseUrl, directory }: DemoOptions, { botId }: Market): void {
+function sayGoodbye(
+  { databaseUrl, directory, tearSheet }: DemoOptions,
+  { botId }: Market,
+  sheetBytes: number,
+): void {
   print()
   print(bold('Where it is, and what next'))
+  print(
+    `  The tear sheet is ${tearSheet} (${count(Math.ceil(sheetBytes / 1_000))} KB): open it in a browser.`,
+  )
   if (databaseUrl !== undefined) {
     print(`  The books are on the server. With psql:`)
     print('    select * from trading.trades')

@@ -18,6 +18,8 @@ Postgres inside this process, in memory.
                           (the tables are made there if they are missing)
   --directory DIR         keep them in a directory, with Postgres in this process
   --method METHOD         cost basis: average (the default), fifo or lifo
+  --tear-sheet FILE       where the page with charts and figures is written:
+                          demo-tear-sheet.html unless you say so
   --fast N, --slow N      candles in the two averages: 20 and 100
   --help                  print this`
 
@@ -27,6 +29,8 @@ export interface DemoOptions {
   readonly databaseUrl: string | undefined
   readonly directory: string | undefined
   readonly method: CostBasisMethod
+  /** The file that the tear sheet is written to. */
+  readonly tearSheet: string
   readonly fast: number
   readonly slow: number
 }
@@ -40,8 +44,9 @@ export class UsageError extends Error {
 export function readOptions(args: readonly string[]): DemoOptions | 'help' {
   const values = parse(args)
   if (values.help) return 'help'
-  const { candles, stored, 'database-url': databaseUrl, directory } = values
-  for (const [option, value] of Object.entries({ candles, 'database-url': databaseUrl, directory })) {
+  const { candles, stored, 'database-url': databaseUrl, directory, 'tear-sheet': tearSheet } = values
+  const named = { candles, 'database-url': databaseUrl, directory, 'tear-sheet': tearSheet }
+  for (const [option, value] of Object.entries(named)) {
     if (value?.trim() === '') throw new UsageError(`--${option} is empty`)
   }
   if (databaseUrl !== undefined && directory !== undefined) {
@@ -64,7 +69,7 @@ export function readOptions(args: readonly string[]): DemoOptions | 'help' {
   const slow = readLength('slow', values.slow)
   if (fast >= slow) throw new UsageError(`--fast ${fast} must be smaller than --slow ${slow}`)
   const series = stored === undefined ? undefined : readSeries(stored)
-  return { candles, stored: series, databaseUrl, directory, method, fast, slow }
+  return { candles, stored: series, databaseUrl, directory, method, tearSheet, fast, slow }
 }
 
 function parse(args: readonly string[]) {
@@ -77,6 +82,7 @@ function parse(args: readonly string[]) {
         'database-url': { type: 'string' },
         directory: { type: 'string' },
         method: { type: 'string', default: 'average' },
+        'tear-sheet': { type: 'string', default: 'demo-tear-sheet.html' },
         fast: { type: 'string', default: '20' },
         slow: { type: 'string', default: '100' },
         help: { type: 'boolean', short: 'h' },

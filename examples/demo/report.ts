@@ -1,5 +1,5 @@
-import { Decimal, type Position, type Trade } from 'tradeblotter'
-import { type Books, isBalanced, sum } from './books.ts'
+import { Decimal, type Performance, type Position, type Trade } from 'tradeblotter'
+import { agrees, type Books, equityOf, isBalanced, sum } from './books.ts'
 import type { Market } from './bot.ts'
 import type { Halt, Risk } from './risk.ts'
 import {
@@ -79,7 +79,8 @@ export function printPosition(position: Position | undefined, { currency, symbol
   print(`  unrealised PnL ${paintBySign(`${money(unrealised)} ${currency}`, unrealised)}`)
 }
 
-export function printResult(books: Books, { currency, initialEquity }: Market): void {
+export function printResult(books: Books, market: Market): void {
+  const { currency, initialEquity } = market
   const { trades, realisedGross, fees, position, flips, partialExits } = books
   const nets = trades.map(netOf)
   const wins = nets.filter((net) => net.gt(0))
@@ -94,7 +95,7 @@ export function printResult(books: Books, { currency, initialEquity }: Market): 
     ['Realised PnL, net', net, true],
     ['Unrealised PnL', unrealised, true],
     ['Equity at the start', initialEquity, false],
-    ['Equity at the end', initialEquity.plus(net).plus(unrealised), false],
+    ['Equity at the end', equityOf(books, market), false],
   ])
   const average = (list: readonly Decimal[]) => money(sum(list).div(list.length))
   print()
@@ -119,6 +120,33 @@ function printAmounts(rows: readonly (readonly [label: string, amount: Decimal, 
   })
 }
 
+/** What the bot's days come to. The tear sheet has the same figures, and many more. */
+export function printPerformance({ returns, baseCurrency }: Performance): void {
+  heading('Performance, from the equity of each day')
+  const { firstDay, lastDay, totalReturn, cagr, sharpe, sortino, volatility } = returns
+  if (firstDay === null) {
+    print('  No days: nothing was traded.')
+    return
+  }
+  const few = returns.smallSample ? `, of ${countOf(returns.returnCount, 'return')} only` : ''
+  const unknown = returns.unknownDays > 0 ? `, ${countOf(returns.unknownDays, 'day')} unknown` : ''
+  print(`  ${firstDay} to ${lastDay}${unknown}: return ${share(totalReturn)}, ${share(cagr)} a year`)
+  print(`  Sharpe ${ratio(sharpe)}, Sortino ${ratio(sortino)}, volatility ${share(volatility)}${few}`)
+  const lost =
+    returns.maxDrawdownAmount === null ? '' : `, ${money(returns.maxDrawdownAmount)} ${baseCurrency}`
+  print(`  Deepest drawdown ${share(returns.maxDrawdownFraction)}${lost}`)
+}
+
+const NO_VALUE = 'n/a'
+
+function share(fraction: number | null): string {
+  return fraction === null ? NO_VALUE : percent(new Decimal(fraction))
+}
+
+function ratio(value: number | null): string {
+  return value === null ? NO_VALUE : new Decimal(value).toFixed(2)
+}
+
 const haltColumns: readonly TableColumn<Halt>[] = [
   { title: 'tripped', text: ({ trip }) => day(trip.trippedAt), align: 'left' },
   { title: 'by', text: ({ trip }) => trip.trigger, align: 'left' },
@@ -130,7 +158,7 @@ const haltColumns: readonly TableColumn<Halt>[] = [
 ]
 
 function percent(fraction: Decimal | null): string {
-  return fraction === null ? '' : `${fraction.times(100).toFixed(2)} %`
+  return fraction === null ? '' : `${money(fraction.times(100))} %`
 }
 
 export function printRisk({ halts, refused, codes, status }: Risk): void {
@@ -148,7 +176,7 @@ export function printRisk({ halts, refused, codes, status }: Risk): void {
 }
 
 /** Prints both sides of the ledger's identity with all their digits, and what a replay of the fills finds. */
-export function printProof(books: Books): void {
+export function printProof(books: Books, performance: Performance, market: Market): void {
   const { realisedGross, cashFlow, openCost, fillCount, ledgers, differences } = books
   heading(`Ledger identity, from ${countOf(fillCount, 'fill')}, all digits`)
   printExact([
@@ -158,6 +186,8 @@ export function printProof(books: Books): void {
     ['= sum', cashFlow.plus(openCost)],
   ])
   print(`  Identity: ${isBalanced(books) ? 'holds exactly' : bold('BROKEN')}`)
+  const isSame = agrees(books, performance, market)
+  print(`  Equity of the last day: ${isSame ? 'the same as by the trades' : bold('BROKEN')}`)
   print(
     `  rebuildPositions, dry run over ${countOf(ledgers, 'ledger')}: ${countOf(differences, 'difference')}`,
   )
