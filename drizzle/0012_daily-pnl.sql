@@ -406,6 +406,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
           s.days[width_bucket(t.closed_at, s.starts)] AS day, round(extract(epoch FROM t.closed_at - t.opened_at) * 1000)::bigint AS holding_ms
         FROM scales s
         JOIN analytics.trades_of(p_bot_ids, NULL, NULL, p_now) t ON t.bot_id = s.bot_id AND t.closed_at < s.until
+        WHERE t.bot_id = ANY (p_bot_ids)
         -- Makes the day be looked up before rows are sorted, which would carry the list of all days along.
         OFFSET 0) t
       WINDOW bot AS (PARTITION BY t.bot ORDER BY t.closed_at, t.opened_at, t.trade_id)) t

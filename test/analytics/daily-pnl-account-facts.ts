@@ -60,6 +60,7 @@ export async function makeAccount(
   for (const [symbol, contractSize] of [
     ['A', '1'],
     ['B', '0.1'],
+    ['C', '1'],
   ] as const) {
     await setInstrument(db, {
       exchange: account.exchange,
@@ -112,6 +113,7 @@ function factsOf(db: Database): { readonly before: Fact[]; readonly mark: Fact; 
     flow('03-25 08:00', 'deposit', '200'),
     fill('03-25 10:00', 'buy 2 A @ 100', '0.2'),
     fill('03-25 11:00', 'sell 2 A @ 95', '0.19'),
+    fill('03-25 12:00', 'sell 1 C @ 100'),
     fill('03-26 20:00', 'buy 10 B @ 50', '-0.01'),
     flow('03-26 21:00', 'funding', '-0.05', 'B'),
     fill('03-26 22:59:59.999', 'sell 4 B @ 52', '0.02'),
@@ -132,8 +134,7 @@ function factsOf(db: Database): { readonly before: Fact[]; readonly mark: Fact; 
     },
     flow('03-28 12:00', 'deposit', '50'),
     fill('03-29 10:00', 'sell 4 B @ 48', '0.03'),
-    fill('03-30 09:00', 'sell 1 A @ 100'),
-    fill('03-30 09:30', 'buy 1 A @ 100'),
+    fill('03-30 09:30', 'buy 1 C @ 100'),
     flow('03-30 10:00', 'interest', '0.25'),
     flow('03-30 10:30', 'rebate', '0.4'),
     flow('03-30 11:00', 'fee', '-0.15'),
@@ -149,15 +150,15 @@ function factsOf(db: Database): { readonly before: Fact[]; readonly mark: Fact; 
       await tripCircuitBreaker(db, { ...trip, exchange, now: at('04-02 10:00') })
       await tripCircuitBreaker(db, { ...trip, exchange: `not-${exchange}`, now: at('04-02 10:00') })
     },
-    fill('04-03 08:00', 'sell 2 A @ 90', '0.1'),
-    fill('04-03 09:00', 'buy 1 A @ 70', '0.05'),
+    fill('04-03 08:00', 'sell 2 C @ 90', '0.1'),
+    fill('04-03 09:00', 'buy 1 C @ 70', '0.05'),
     fill('04-03 10:00', 'buy 1 B @ 50'),
     fill('04-03 10:30', 'sell 1 B @ 58'),
     fill('04-03 11:00', 'buy 1 B @ 50'),
     fill('04-03 11:15', 'sell 1 B @ 55'),
     // After now.
     flow('04-03 15:30', 'deposit', '7'),
-    candle('04-03 16:00', 'A', '1'),
+    candle('04-03 16:00', 'C', '1'),
   ]
   return { before, mark, after }
 }

@@ -5,7 +5,17 @@ import { registerBot } from '../../src/fleet/index.ts'
 import { activateKillSwitch } from '../../src/risk/index.ts'
 import { describeDatabases } from '../database.ts'
 import { recordFillsOf } from '../model/daily-record.ts'
-import { at, calculate, closes, column, flows, ledger, record, withoutTime } from './daily-pnl-facts.ts'
+import {
+  at,
+  calculate,
+  closes,
+  column,
+  EUR_USD,
+  flows,
+  ledger,
+  record,
+  withoutTime,
+} from './daily-pnl-facts.ts'
 
 describeDatabases('daily PnL at the edges', (open) => {
   let db: Connection
@@ -27,6 +37,47 @@ describeDatabases('daily PnL at the edges', (open) => {
     expect(column(days, 'netPnl', 'externalFlows', 'fillCount')).toEqual([
       ['0', '5', 1],
       ['10', '7', 1],
+    ])
+  })
+
+  it('values a day at a close that is four days old when it ends, and the next day no more', async () => {
+    // A close at 00:00 is one of the day that ends then. The fill is too old long before.
+    const botId = await record(db, {
+      ledgers: [ledger([['05 10:00', 'buy 1 @ 100']])],
+      closes: closes('S', ['06 00:00', '101'], ['12 00:00', '103']),
+    })
+    const days = await calculate(db, botId, '05', '11', '12 00:00')
+    expect(column(days, 'day', 'unrealisedPnl', 'unvalued')).toEqual([
+      ...['05', '06', '07', '08', '09'].map((day) => [`2024-03-${day}`, '1', []]),
+      ['2024-03-10', null, ['S']],
+      ['2024-03-11', '3', []],
+    ])
+  })
+
+  it('values a day at a fill that is four days old when it ends, and not at one a millisecond older', async () => {
+    // Of the 6th, since it is at the very end of the 5th: 2 · 103 − 203 = 3.
+    const seen = async (time: string) => {
+      const orders = [
+        ['05 10:00', 'buy 1 @ 100'],
+        [time, 'buy 1 @ 103'],
+      ] as const
+      const botId = await record(db, { ledgers: [ledger(orders)] })
+      return column(await calculate(db, botId, '05', '10', '11 00:00'), 'unrealisedPnl').flat()
+    }
+    expect(await seen('06 00:00')).toEqual(['0', '3', '3', '3', '3', null])
+    expect(await seen('05 23:59:59.999')).toEqual(['3', '3', '3', '3', null, null])
+  })
+
+  it('converts at a rate that is four days old when a day ends, and the next day knows none', async () => {
+    const botId = await record(db, {
+      flows: flows(['05 10:00', '100', { currency: 'EUR' }]),
+      closes: closes('EUR/USD', ['06 00:00', '1.1']),
+      pairs: [EUR_USD],
+    })
+    const days = await calculate(db, botId, '05', '10', '11 00:00')
+    expect(column(days, 'balanceEnd', 'unvalued')).toEqual([
+      ...Array.from({ length: 5 }, () => ['1110', []]),
+      [null, ['EUR']],
     ])
   })
 
@@ -91,8 +142,8 @@ describeDatabases('daily PnL at the edges', (open) => {
     ])
   })
 
-  it('counts in a row what was closed at one moment alike, whatever order it was recorded in', async () => {
-    // 10, −10, −5 and 15 of one millisecond.
+  it('counts in a row what was closed at one moment by its names, whatever order it was recorded in', async () => {
+    // 10, −10, −5 and 15 of one millisecond, opened by buy 1, sell 2, buy 3 and sell 4: 10, −5, −10, 15.
     const flips = ledger([
       ['05 10:00', 'buy 1 @ 100', { sequence: 0n }],
       ['05 10:00', 'sell 2 @ 110', { sequence: 1n }],
@@ -110,9 +161,10 @@ describeDatabases('daily PnL at the edges', (open) => {
       const days = await calculate(db, botId, '05', '05', '06 00:00')
       return column(days, 'winCount', 'lossCount', 'currentStreak', 'longestWinStreak', 'longestLossStreak')
     }
-    const inOrder = await streaksOf([0, 1, 2, 3, 4])
-    expect(await streaksOf([4, 3, 2, 1, 0])).toEqual(inOrder)
-    expect(await streaksOf([2, 0, 4, 1, 3])).toEqual(inOrder)
+    const expected = [[2, 2, 1, 1, 2]]
+    expect(await streaksOf([0, 1, 2, 3, 4])).toEqual(expected)
+    expect(await streaksOf([4, 3, 2, 1, 0])).toEqual(expected)
+    expect(await streaksOf([2, 0, 4, 1, 3])).toEqual(expected)
   })
 
   it('makes of a part of the days what it makes of all of them', async () => {

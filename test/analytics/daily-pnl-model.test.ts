@@ -8,7 +8,6 @@ import { listCashFlows, listFills, listOpenPositions, listTrades } from '../../s
 import { describeDatabases } from '../database.ts'
 import { arbitraryDaily } from '../model/daily-arbitrary.ts'
 import { addDays, dayOf } from '../model/daily-days.ts'
-import { hasTies } from '../model/daily-ledger.ts'
 import { type DailyFacts, type ModelDay, modelDays } from '../model/daily-model.ts'
 import { recordDaily } from '../model/daily-record.ts'
 import { Rational } from '../model/rational.ts'
@@ -50,8 +49,7 @@ describeDatabases('daily PnL', (open) => {
         const expected = modelDays(facts)
         const found = await calculate(botId, facts)
         expect(found.map(({ day }) => day)).toEqual(expected.map(({ day }) => day))
-        const columns = columnsOf(facts)
-        for (const [i, row] of found.entries()) expectDay(row, expected[i] as ModelDay, columns)
+        for (const [i, row] of found.entries()) expectDay(row, expected[i] as ModelDay)
       }),
       options,
     )
@@ -109,14 +107,9 @@ const RATIOS = [
   ...['winRate', 'profitFactor', 'averageHoldingMs', 'returnFraction', 'growth', 'drawdownFraction'],
   ...['maxDrawdownFraction', 'sharpe', 'sortino', 'calmar'],
 ]
-const STREAK_COLUMNS = ['currentStreak', 'longestWinStreak', 'longestLossStreak']
 
-function columnsOf({ ledgers }: DailyFacts): (column: string) => boolean {
-  const left = hasTies(ledgers.map(({ facts }) => facts)) ? STREAK_COLUMNS : []
-  return (column) => ![...OTHER_COLUMNS, ...left].includes(column)
-}
-
-function expectDay(found: DailyPnl, expected: ModelDay, isCompared: (column: string) => boolean): void {
+function expectDay(found: DailyPnl, expected: ModelDay): void {
+  const isCompared = (column: string) => !OTHER_COLUMNS.includes(column)
   const columns = Object.keys(found).filter(isCompared).sort()
   expect(columns).toEqual(Object.keys(expected).filter(isCompared).sort())
   const shown = (value: unknown) => {

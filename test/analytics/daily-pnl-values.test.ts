@@ -157,8 +157,8 @@ describeDatabases('the values of a day', (open) => {
   })
 
   it('values what settles in another currency at the rate of the end of each day', async () => {
-    // Gains 100 EUR on the 5th (rate 1.1), nothing on the 6th (1.2): 10 of revaluation. On the 7th there is no rate, on the 8th it is 1.25:
-    // the 7th and the 8th know no change. On the 9th 1.3: 5 more.
+    // Gains 100 EUR on the 5th (rate 1.1), nothing on the 6th (1.2): 10 of revaluation. That rate is good for three days more. When the 10th
+    // ends it is 100 hours old; on the 11th there is one of 1.25: these two know no change. On the 12th 1.3: 5 more.
     const instrument = { ...LINEAR, quoteCurrency: 'EUR', settleCurrency: 'EUR' }
     const botId = await record(db, {
       ledgers: [
@@ -174,24 +174,27 @@ describeDatabases('the values of a day', (open) => {
         'EUR/USD',
         ['05 20:00', '1.1'],
         ['06 20:00', '1.2'],
-        ['08 20:00', '1.25'],
-        ['09 20:00', '1.3'],
+        ['11 20:00', '1.25'],
+        ['12 20:00', '1.3'],
       ),
       pairs: [EUR_USD],
     })
-    const days = await calculate(db, botId, '05', '09', '10 00:00')
+    const days = await calculate(db, botId, '05', '12', '13 00:00')
     expect(
       column(days, 'netPnl', 'revaluation', 'totalPnl', 'balanceEnd', 'equityEnd', 'unvalued', 'grossProfit'),
     ).toEqual([
       ['110', '0', '110', '1110', '1110', [], '110'],
       ['0', '10', '10', '1120', '1120', [], '0'],
+      ['0', '0', '0', '1120', '1120', [], '0'],
+      ['0', '0', '0', '1120', '1120', [], '0'],
+      ['0', '0', '0', '1120', '1120', [], '0'],
       ['0', null, null, null, null, ['EUR'], '0'],
       ['0', null, null, '1125', '1125', [], '0'],
       ['0', '5', '5', '1130', '1130', [], '0'],
     ])
     // 1125 / 1120 over the gap.
     expect(days.map(({ returnFraction }) => returnFraction?.toFixed(10) ?? null)).toEqual(
-      [110 / 1000, 10 / 1110, null, 5 / 1120, 5 / 1125].map((value) => value?.toFixed(10) ?? null),
+      [110 / 1000, 10 / 1110, 0, 0, 0, null, 5 / 1120, 5 / 1125].map((value) => value?.toFixed(10) ?? null),
     )
   })
 
@@ -304,7 +307,8 @@ describeDatabases('the values of a day', (open) => {
       ],
       flows: flows(['06 10:00', '1', { currency: 'B' }]),
     })
-    expect(column(await calculate(db, botId, '06', '06', '07 00:00'), 'unvalued')).toEqual([
+    // The fills are more than four days old when the 9th ends.
+    expect(column(await calculate(db, botId, '09', '09', '10 00:00'), 'unvalued')).toEqual([
       [['B', 'C', 'a', 'b']],
     ])
   })
@@ -354,29 +358,15 @@ describeDatabases('the values of a day', (open) => {
       closes: closes('S', ['05 13:00', '103']),
     })
     const seen = async (now: string) =>
-      column(await calculate(db, botId, '05', '07', now), 'unrealisedPnl').flat()
+      column(await calculate(db, botId, '05', '09', now), 'unrealisedPnl').flat()
     expect(await seen('05 11:59')).toEqual(['0'])
     expect(await seen('05 12:00')).toEqual(['7'])
     expect(await seen('05 23:59')).toEqual(['7'])
     expect(await seen('06 00:00')).toEqual(['3', '7'])
     expect(await seen('06 11:59')).toEqual(['3', '7'])
-    // The mark is a day old, then the candle is.
+    // The mark is a day old, then the candle is four days old, then older.
     expect(await seen('06 12:00')).toEqual(['3', '3'])
-    expect(await seen('06 13:00')).toEqual(['3', null])
-  })
-
-  it('takes a price that is 24 hours old at most', async () => {
-    // A close at 00:00 is one of the day that ends then, and too old when the next one does.
-    const botId = await record(db, {
-      ledgers: [ledger([['05 10:00', 'buy 1 @ 100']])],
-      closes: closes('S', ['06 00:00', '101'], ['08 00:00', '103']),
-    })
-    const days = await calculate(db, botId, '05', '08', '09 00:00')
-    expect(column(days, 'unrealisedPnl', 'unvalued')).toEqual([
-      ['1', []],
-      [null, ['S']],
-      ['3', []],
-      [null, ['S']],
-    ])
+    expect(await seen('09 13:00')).toEqual(['3', '3', '3', '3', '3'])
+    expect(await seen('09 13:00:00.001')).toEqual(['3', '3', '3', '3', null])
   })
 })

@@ -1,7 +1,7 @@
 import { addDays, dayOf, dayStart, daysBetween } from './daily-days.ts'
 import { type LedgerDay, type MoneyFact, replayDaily, type TradeFact, valueOfHeld } from './daily-ledger.ts'
 import { type DayReturns, returnsOf, toDouble } from './daily-returns.ts'
-import { compareInLedgerOrder, type ModelFacts, type ModelMethod } from './ledger-model.ts'
+import { compareInLedgerOrder, type ModelFacts, type ModelMethod, replayModel } from './ledger-model.ts'
 import { larger, quotient, Rational, smaller, ZERO } from './rational.ts'
 
 /**
@@ -51,7 +51,7 @@ export interface DailyFacts {
 type Known = Rational | null
 
 /** One day, named as it is stored. Amounts are exact. */
-export interface ModelDay extends DayReturns {
+export interface ModelDay extends DayReturns, TradeFigures, Streaks {
   readonly day: string
   readonly startsAt: number
   readonly endsAt: number
@@ -77,36 +77,19 @@ export interface ModelDay extends DayReturns {
   readonly unvalued: readonly string[]
   readonly fillCount: number
   readonly volume: Known
-  readonly tradeCount: number
-  readonly winCount: number
-  readonly lossCount: number
-  readonly drawCount: number
-  readonly unvaluedTradeCount: number
-  readonly longCount: number
-  readonly shortCount: number
-  readonly liquidationCount: number
-  readonly winRate: number | null
-  readonly grossProfit: Rational
-  readonly grossLoss: Rational
-  readonly averageWin: Known
-  readonly averageLoss: Known
-  readonly profitFactor: number | null
-  readonly bestTrade: Known
-  readonly worstTrade: Known
-  readonly averageHoldingMs: number | null
-  readonly shortestHoldingMs: number | null
-  readonly longestHoldingMs: number | null
-  readonly currentStreak: number
-  readonly longestWinStreak: number
-  readonly longestLossStreak: number
 }
 
-const WINDOW_MS = 4 * 86_400_000
+type TradeFigures = Readonly<ReturnType<typeof tradeFigures>>
+type Streaks = Readonly<ReturnType<typeof streaksOf>>
+
+/** How old a close or a fill may be that says what something is worth, and a mark. */
+const PRICE_MS = 4 * 86_400_000
+const MARK_MS = 86_400_000
 const EXTERNAL = new Set(['deposit', 'withdrawal', 'transfer'])
 
 /** Returns every day from the bot's first one to the one in progress, oldest first. */
 export function modelDays(facts: DailyFacts): ModelDay[] {
-  const ledgers = facts.ledgers.map(({ facts: ledger }) => replayDaily(ledger))
+  const ledgers = facts.ledgers.map(withNames)
   const moments = [...ledgers.flatMap(({ money }) => money), ...facts.flows].map(({ at }) => at)
   if (facts.registeredAt !== null) moments.push(facts.registeredAt)
   if (moments.length === 0) return []
@@ -141,6 +124,24 @@ export function modelDays(facts: DailyFacts): ModelDay[] {
   return days.map((row, i) => ({ ...row, ...(returns[i] as DayReturns) }))
 }
 
+type NamedTrade = TradeFact & { readonly name: Buffer }
+type NamedLedgerDay = Omit<LedgerDay, 'trades'> & { readonly trades: readonly NamedTrade[] }
+
+/** Names each trade as the fill that opened it: the one after which there is a cycle more than before. */
+function withNames({ symbol, facts }: DailyLedger): NamedLedgerDay {
+  const fills = [...facts.fills].sort(compareInLedgerOrder)
+  const cyclesAfter = (n: number) => replayModel({ ...facts, fills: fills.slice(0, n) }).cycles.length
+  const openers = fills.filter((_, i) => cyclesAfter(i + 1) > cyclesAfter(i))
+  const names = openers.map((fill) => Buffer.from(`${symbol}:${fill.side}:${fill.exchangeTradeId}`))
+  const day = replayDaily(facts)
+  return { ...day, trades: day.trades.map((trade, i) => ({ ...trade, name: names[i] as Buffer })) }
+}
+
+/** By closing, then by opening, then by name. */
+function compareTrades(a: NamedTrade, b: NamedTrade): number {
+  return a.at - b.at || a.at - a.holdingMs - (b.at - b.holdingMs) || Buffer.compare(a.name, b.name)
+}
+
 /** What a day leaves to the next one. */
 interface DayEnd {
   readonly at: number
@@ -155,7 +156,7 @@ interface DayEnd {
 
 function modelDay(
   facts: DailyFacts,
-  ledgers: readonly LedgerDay[],
+  ledgers: readonly NamedLedgerDay[],
   span: Pick<ModelDay, 'day' | 'startsAt' | 'endsAt'>,
   before: DayEnd,
 ): [Omit<ModelDay, keyof DayReturns>, DayEnd] {
@@ -234,7 +235,7 @@ function modelDay(
   const trades = ledgers
     .flatMap((ledger) => ledger.trades)
     .filter(isToday)
-    .sort((a, b) => a.at - b.at)
+    .sort(compareTrades)
   const nets = trades.map((trade) => plus(...[...trade.nets].map(([currency, net]) => value(net, currency))))
   // A rate is kept for what is held, so that the next day knows what it was.
   for (const [currency, amount] of held) convert(amount, currency)
@@ -280,7 +281,7 @@ function moneyOfFlow({ kind, currency, amount, at }: DailyFlow): MoneyFact {
   return { kind, currency, amount: Rational.parse(amount), at }
 }
 
-/** Returns what one unit of a currency is worth: by the newest close in a day of whatever trades it for the base currency. */
+/** Returns what one unit of a currency is worth: by the newest close in four days of whatever trades it for the base currency. */
 function rateAt(facts: DailyFacts, currency: string, at: number): Known {
   if (currency === facts.baseCurrency) return Rational.of(1n)
   const traded = [
@@ -311,7 +312,7 @@ function rateAt(facts: DailyFacts, currency: string, at: number): Known {
 
 function newestClose(facts: DailyFacts, symbol: string, at: number): DailyClose | null {
   const fresh = facts.closes.filter(
-    (one) => one.symbol === symbol && one.closesAt <= at && one.closesAt > at - WINDOW_MS,
+    (one) => one.symbol === symbol && one.closesAt <= at && one.closesAt >= at - PRICE_MS,
   )
   return fresh.sort((a, b) => b.closesAt - a.closesAt)[0] ?? null
 }
@@ -323,13 +324,13 @@ function priceAt(
   isPast: (at: number) => boolean,
   isComplete: boolean,
 ): Known {
-  if (!isComplete && mark !== undefined && mark.at <= end && mark.at > end - WINDOW_MS)
+  if (!isComplete && mark !== undefined && mark.at <= end && mark.at > end - MARK_MS)
     return Rational.parse(mark.price)
   const close = newestClose(facts, symbol, end)
   if (close !== null) return Rational.parse(close.close)
   const past = ledger.fills.filter(({ executedAt }) => isPast(executedAt))
   const last = past.sort(compareInLedgerOrder).at(-1)
-  return last !== undefined && last.executedAt > end - WINDOW_MS ? Rational.parse(last.price) : null
+  return last !== undefined && last.executedAt >= end - PRICE_MS ? Rational.parse(last.price) : null
 }
 
 function tradeFigures(trades: readonly TradeFact[], nets: readonly Known[]) {
