@@ -19,11 +19,10 @@ $$;
 
 -- The close of the newest complete candle of a symbol that had closed at a moment, four days before it at most: so long are markets closed over
 -- Easter. Of two that closed together, that of the shorter timeframe. Null if there is none.
-CREATE FUNCTION analytics.close_at(p_exchange text, p_symbol text, p_at timestamptz) RETURNS numeric LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  v_close numeric;
+CREATE FUNCTION analytics.close_at(p_exchange text, p_symbol text, p_at timestamptz, OUT price numeric, OUT closed_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  SELECT newest.close INTO v_close
+  SELECT newest.close, newest.open_time + series.length INTO price, closed_at
   FROM (SELECT s.id, market.timeframe_interval(s.timeframe) AS length FROM market.series s
     WHERE s.exchange = p_exchange AND s.symbol = p_symbol AND s.first_open_time < p_at) series
   CROSS JOIN LATERAL (
@@ -32,7 +31,6 @@ BEGIN
       AND c.open_time <= p_at - series.length AND c.open_time >= p_at - series.length - interval '96 hours'
     ORDER BY c.open_time DESC LIMIT 1) newest
   ORDER BY newest.open_time + series.length DESC, series.length LIMIT 1;
-  RETURN v_close;
 END $$;
 --> statement-breakpoint
 
@@ -43,10 +41,10 @@ DECLARE
   v_rate numeric;
 BEGIN
   IF p_from = p_to THEN RETURN 1; END IF;
-  SELECT CASE WHEN i.base_currency = p_from THEN price.close ELSE trading.divide(1, price.close) END INTO v_rate
+  SELECT CASE WHEN i.base_currency = p_from THEN c.price ELSE trading.divide(1, c.price) END INTO v_rate
   FROM market.instruments i
-  CROSS JOIN LATERAL (SELECT analytics.close_at(i.exchange, i.symbol, p_at) AS close) price
-  WHERE i.exchange = p_exchange AND price.close IS NOT NULL
+  CROSS JOIN LATERAL analytics.close_at(i.exchange, i.symbol, p_at) c
+  WHERE i.exchange = p_exchange AND c.price IS NOT NULL
     AND ((i.base_currency = p_from AND i.quote_currency = p_to) OR (i.base_currency = p_to AND i.quote_currency = p_from))
   ORDER BY i.kind = 'spot' DESC, i.symbol LIMIT 1;
   RETURN v_rate;
@@ -297,8 +295,9 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
   positions AS MATERIALIZED (
     SELECT h.*, d.base_currency, d.ends_at, d.valued_at FROM held h JOIN bot_days d ON d.bot = h.bot AND d.day = h.day),
   closes AS MATERIALIZED (
-    SELECT w.*, analytics.close_at(w.exchange, w.symbol, w.valued_at) AS price
-    FROM (SELECT DISTINCT exchange, symbol, valued_at FROM positions) w),
+    SELECT w.*, c.price, c.closed_at
+    FROM (SELECT DISTINCT exchange, symbol, valued_at FROM positions) w
+    CROSS JOIN LATERAL analytics.close_at(w.exchange, w.symbol, w.valued_at) c),
   rates AS MATERIALIZED (
     SELECT w.*, analytics.rate_at(w.exchange, w.currency, w.base_currency, w.valued_at) AS rate
     FROM (
@@ -322,12 +321,12 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
         AND own.marked_at <= p.valued_at AND own.marked_at > p.valued_at - interval '24 hours'
       LEFT JOIN LATERAL (
         SELECT f.price FROM trading.fills f
-        WHERE own.mark_price IS NULL AND c.price IS NULL AND f.bot_id = s.bot_id AND f.exchange = p.exchange AND f.symbol = p.symbol
-          AND f.position_side = p.position_side AND f.executed_at <= p.valued_at AND f.executed_at < p.ends_at
-          AND f.executed_at >= p.valued_at - interval '96 hours'
+        WHERE own.mark_price IS NULL AND c.closed_at IS DISTINCT FROM p.valued_at AND f.bot_id = s.bot_id AND f.exchange = p.exchange
+          AND f.symbol = p.symbol AND f.position_side = p.position_side AND f.executed_at <= p.valued_at AND f.executed_at < p.ends_at
+          AND f.executed_at >= p.valued_at - interval '96 hours' AND f.executed_at > coalesce(c.closed_at, '-infinity')
         ORDER BY f.executed_at DESC, f.sequence DESC, octet_length(f.exchange_trade_id) DESC, f.exchange_trade_id COLLATE "C" DESC LIMIT 1
       ) last ON true
-      CROSS JOIN LATERAL (SELECT coalesce(own.mark_price, c.price, last.price) AS price) price
+      CROSS JOIN LATERAL (SELECT coalesce(own.mark_price, last.price, c.price) AS price) price
       LEFT JOIN rates r ON r.exchange = p.exchange AND r.currency = p.settle_currency AND r.base_currency = p.base_currency
         AND r.valued_at = p.valued_at) v
     GROUP BY 1, 2),
@@ -501,7 +500,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
     s.balance_start, s.balance,
     CASE WHEN coalesce(x.is_known, true) THEN greatest(s.balance_start + coalesce(x.highest, 0), s.balance_start) END,
     CASE WHEN coalesce(x.is_known, true) THEN least(s.balance_start + coalesce(x.lowest, 0), s.balance_start) END,
-    s.unrealised, s.balance_start + s.unrealised_start, s.equity, 
+    s.unrealised, s.balance_start + s.unrealised_start, s.equity,
     CASE WHEN s.unvalued IS NULL AND s.unpriced IS NULL THEN '[]' ELSE (
       SELECT jsonb_agg(u.name ORDER BY u.name COLLATE "C")
       FROM (SELECT DISTINCT e.name FROM jsonb_array_elements_text(coalesce(s.unvalued, '[]') || coalesce(s.unpriced, '[]')) e (name)) u) END,
@@ -515,7 +514,9 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
     g.fraction, g.growth, g.drawdown, g.max_drawdown, g.lost, g.returns::integer,
     CASE WHEN g.deviation > 1e-12 THEN g.mean / g.deviation * sqrt(365::float8) END,
     CASE WHEN g.downside > 1e-12 THEN g.mean / g.downside * sqrt(365::float8) END,
-    CASE WHEN g.max_drawdown > 0 AND g.returns > 0 THEN CASE WHEN g.growth = 0 OR g.log_growth < -700 THEN -1 WHEN g.log_growth < 700 THEN exp(g.log_growth) - 1 END / g.max_drawdown END,
+    -- What is too large for a double is null.
+    CASE WHEN g.max_drawdown > 0 AND g.returns > 0 THEN CASE WHEN g.growth = 0 OR g.log_growth < -700 THEN -1
+      WHEN g.log_growth - ln(g.max_drawdown) < 700 THEN exp(g.log_growth) - 1 END / g.max_drawdown END,
     date_trunc('milliseconds', statement_timestamp())
   FROM steps s
   JOIN scales a ON a.bot = s.bot

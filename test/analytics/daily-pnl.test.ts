@@ -8,7 +8,7 @@ import {
 } from '../../src/analytics/daily-pnl.ts'
 import type { Connection } from '../../src/db/database.ts'
 import { registerBot } from '../../src/fleet/index.ts'
-import { setInstrument } from '../../src/market/index.ts'
+import { recordCandles, setInstrument } from '../../src/market/index.ts'
 import { activateKillSwitch, deactivateKillSwitch, tripCircuitBreaker } from '../../src/risk/index.ts'
 import { recordCashFlow, recordFill } from '../../src/trading/index.ts'
 import { describeDatabases } from '../database.ts'
@@ -52,7 +52,7 @@ describeDatabases('the days of a bot', (open) => {
     side: 'buy' | 'sell',
     price: string,
     at: string,
-    quantity = '1',
+    fee = '1',
   ): Promise<void> {
     await recordFill(db, {
       botId,
@@ -61,8 +61,8 @@ describeDatabases('the days of a bot', (open) => {
       symbol: 'BTC/USDT',
       side,
       price,
-      quantity,
-      fee: '1',
+      quantity: '1',
+      fee,
       feeCurrency: 'USDT',
       executedAt: new Date(at),
     })
@@ -127,6 +127,57 @@ describeDatabases('the days of a bot', (open) => {
     expect(days.map(({ unvalued }) => unvalued)).toEqual([[], [], [], [], ['BTC/USDT'], ['BTC/USDT'], []])
     // The gain of the gap is the return of the day on which equity is known again: 1008 / 999 − 1.
     expect(days.map(({ returnFraction }) => returnFraction)).toEqual([-0.001, 0, 0, 0, null, null, 9 / 999])
+  })
+
+  it('values what is held at the newer of the last close and the own last fill', async () => {
+    const symbol = `C${made}/USDT`
+    const terms = {
+      exchange: EXCHANGE,
+      symbol,
+      kind: 'linear',
+      baseCurrency: 'C',
+      quoteCurrency: 'USDT',
+    } as const
+    await setInstrument(db, terms)
+    const candle = (openTime: string, price: string) => ({
+      ...{ openTime: new Date(openTime), open: price, high: price, low: price, close: price },
+      ...{ exchange: EXCHANGE, symbol, timeframe: '1h' as const, volume: '1' },
+    })
+    // The first closes before the buy, the second at the end of the 2nd.
+    await recordCandles(db, {
+      candles: [candle('2024-01-01T08:00:00Z', '90'), candle('2024-01-02T23:00:00Z', '130')],
+    })
+    const botId = await makeBot()
+    await recordFill(db, {
+      ...{
+        botId,
+        exchange: EXCHANGE,
+        exchangeTradeId: '1',
+        symbol,
+        side: 'buy',
+        price: '100',
+        quantity: '1',
+      },
+      ...{ fee: '0', feeCurrency: 'USDT', executedAt: new Date('2024-01-01T10:00:00Z') },
+    })
+    const days = await calculateDailyPnl(db, { botId, to: '2024-01-02', now })
+    expect(days.map(({ unrealisedPnl }) => unrealisedPnl?.toFixed())).toEqual(['0', '30'])
+  })
+
+  it('has no Calmar ratio where it is larger than a double can be', async () => {
+    const botId = await makeBot()
+    // Down by three millionths, then up forty-fourfold: of a year, that is more than 1e308.
+    for (const [side, price, at] of [
+      ['buy', '100', '2024-01-01T10:00:00Z'],
+      ['sell', '99.999999', '2024-01-01T11:00:00Z'],
+      ['buy', '100', '2024-01-02T10:00:00Z'],
+      ['sell', '43800', '2024-01-02T11:00:00Z'],
+    ] as const) {
+      await fill(botId, side, price, at, '0')
+    }
+    const days = await calculateDailyPnl(db, { botId, to: '2024-01-02', now })
+    expect(days.at(-1)).toMatchObject({ calmar: null, returnCount: 2 })
+    expect(days.at(-1)?.growth).toBeGreaterThan(40)
   })
 
   it('says which days no longer match, and why', async () => {

@@ -76,11 +76,11 @@ describeDatabases('performance in another currency', (open) => {
       openedAt: '2024-06-04T08:00:00Z',
       closedAt: '2024-06-04T09:00:00Z',
     })
-    // A day and an hour after the last candle.
+    // Its day ends five days after the last candle closed.
     await recordRoundTrip(db, bot, {
       exit: '12',
       openedAt: '2024-06-05T08:00:00Z',
-      closedAt: '2024-06-06T09:00:00Z',
+      closedAt: '2024-06-09T09:00:00Z',
     })
     expect(await netsOf(bot)).toEqual([
       ['10', '0', '0', '10'],
@@ -99,7 +99,7 @@ describeDatabases('performance in another currency', (open) => {
   })
 
   it('has fees of unknown value at the rate of their own currency, all of them or none', async () => {
-    const bot = await makeEuropean('UTC', { '2024-06-05T00:00:00Z': '2', '2024-06-06T00:00:00Z': '2' })
+    const bot = await makeEuropean('UTC', { '2024-06-05T00:00:00Z': '2', '2024-06-10T00:00:00Z': '2' })
     await makeSymbol(db, bot.exchange, 'BNB/EUR', { kind: 'spot', baseCurrency: 'BNB', quoteCurrency: 'EUR' })
     await storeCloses(db, bot.exchange, 'BNB/EUR', ['300'], {
       timeframe: '1h',
@@ -112,12 +112,12 @@ describeDatabases('performance in another currency', (open) => {
       ...{ ...trip, symbol: 'ONE', fee: '2', feeCurrency: 'EUR', closedAt: '2024-06-04T10:00:00Z' },
     })
     await recordRoundTrip(db, bot, {
-      ...{ exit: '12', openedAt: '2024-06-05T08:00:00Z', closedAt: '2024-06-05T09:00:00Z' },
+      ...{ exit: '12', openedAt: '2024-06-09T08:00:00Z', closedAt: '2024-06-09T09:00:00Z' },
       ...{ fee: '0.01', feeCurrency: 'BNB' },
     })
     // Two euros are known, and what a hundredth of a BNB came to is not.
     await recordRoundTrip(db, bot, {
-      ...{ exit: '12', openedAt: '2024-06-05T10:00:00Z', closedAt: '2024-06-05T11:00:00Z' },
+      ...{ exit: '12', openedAt: '2024-06-09T10:00:00Z', closedAt: '2024-06-09T11:00:00Z' },
       ...{ fee: '0.01', feeCurrency: 'BNB', entryFee: '2', entryFeeCurrency: 'EUR' },
     })
     expect(await netsOf(bot)).toEqual([

@@ -128,9 +128,3 @@ export function valueOfHeld(
   const isGain = (open.direction === 'long') !== (facts.instrument.kind === 'inverse')
   return signed(isGain ? 1 : -1, value.sub(Rational.parse(open.cost)))
 }
-
-/** True if trades were closed at one moment, so that nobody can say which of them was the first. */
-export function hasTies(ledgers: readonly ModelFacts[]): boolean {
-  const moments = ledgers.flatMap((facts) => replayDaily(facts).trades.map(({ at }) => at))
-  return new Set(moments).size < moments.length
-}

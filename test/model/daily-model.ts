@@ -81,7 +81,6 @@ export interface ModelDay extends DayReturns, TradeFigures, Streaks {
 
 type TradeFigures = Readonly<ReturnType<typeof tradeFigures>>
 type Streaks = Readonly<ReturnType<typeof streaksOf>>
-
 /** How old a close or a fill may be that says what something is worth, and a mark. */
 const PRICE_MS = 4 * 86_400_000
 const MARK_MS = 86_400_000
@@ -311,10 +310,9 @@ function rateAt(facts: DailyFacts, currency: string, at: number): Known {
 }
 
 function newestClose(facts: DailyFacts, symbol: string, at: number): DailyClose | null {
-  const fresh = facts.closes.filter(
-    (one) => one.symbol === symbol && one.closesAt <= at && one.closesAt >= at - PRICE_MS,
-  )
-  return fresh.sort((a, b) => b.closesAt - a.closesAt)[0] ?? null
+  const closes = facts.closes.filter((one) => one.symbol === symbol && one.closesAt <= at)
+  const newest = closes.sort((a, b) => b.closesAt - a.closesAt)[0]
+  return newest !== undefined && newest.closesAt >= at - PRICE_MS ? newest : null
 }
 
 function priceAt(
@@ -327,10 +325,13 @@ function priceAt(
   if (!isComplete && mark !== undefined && mark.at <= end && mark.at > end - MARK_MS)
     return Rational.parse(mark.price)
   const close = newestClose(facts, symbol, end)
-  if (close !== null) return Rational.parse(close.close)
-  const past = ledger.fills.filter(({ executedAt }) => isPast(executedAt))
-  const last = past.sort(compareInLedgerOrder).at(-1)
-  return last !== undefined && last.executedAt >= end - PRICE_MS ? Rational.parse(last.price) : null
+  const last = ledger.fills
+    .filter(({ executedAt }) => isPast(executedAt) && executedAt >= end - PRICE_MS)
+    .sort(compareInLedgerOrder)
+    .at(-1)
+  if (last !== undefined && last.executedAt > (close?.closesAt ?? -Infinity))
+    return Rational.parse(last.price)
+  return close && Rational.parse(close.close)
 }
 
 function tradeFigures(trades: readonly TradeFact[], nets: readonly Known[]) {

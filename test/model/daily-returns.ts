@@ -77,7 +77,7 @@ function figuresOf(initialEquity: Rational, days: readonly ReturnDay[]): DayRetu
     returnCount: returns.length,
     sharpe: sharpeOf(returns),
     sortino: sortinoOf(returns),
-    calmar: deepest.isZero() || cagr > MAX_ANNUAL ? null : cagr / maxDrawdownFraction,
+    calmar: deepest.isZero() || cagr / maxDrawdownFraction > MAX_ANNUAL ? null : cagr / maxDrawdownFraction,
   }
 }
 
