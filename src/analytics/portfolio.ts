@@ -98,7 +98,11 @@ const statement: PreparedStatement<HoldingRow, Slot> = sqlStatement('getPortfoli
     asked as materialized (
       select risk.clock(${slot('now')}::timestamptz(3)) as at, array(select bot_id from chosen) as bot_ids),
     -- Apart, since a plan that expects a single bot would make them anew for each.
-    worth as materialized (select found.* from asked cross join lateral risk.equities_of(asked.bot_ids, asked.at) found),
+    -- Of a bot that nobody has heard of lately, what its ledger comes to.
+    worth as materialized (
+      select found.bot_id, coalesce(found.equity, (
+        select own.equity from risk.ages_of(found.bot_id) ages cross join lateral risk.ledger_equity(found.bot_id, asked.at, ages.price_age) own)) as equity
+      from asked cross join lateral risk.equities_of(asked.bot_ids, asked.at) found),
     held as materialized (select found.* from asked cross join lateral risk.holdings_of(asked.bot_ids, asked.at) found)
     select b.bot_id, b.name, b.exchange, b.status, b.base_currency, asked.at, w.equity, w.equity::float8,
       h.exchange, h.symbol, h.positions, h.long_value, h.short_value, h.unrealised_pnl, (h.long_value + h.short_value)::float8
@@ -129,8 +133,9 @@ const statement: PreparedStatement<HoldingRow, Slot> = sqlStatement('getPortfoli
 /**
  * Returns what the bots of a fleet are worth and hold: each, and all together.
  *
- * Equity, prices and what is too old are those of `getExposure`, so the figures of a bot are the same there. Bots of other modes
- * and currencies are no part of it. One statement, whatever the number of bots.
+ * Equity, prices and what is too old are those of `getExposure`, so the figures of a bot are the same there; only where that knows no equity,
+ * because nobody has observed or reported it lately, it is that of the ledger at the prices of now, which takes a read of all that the bot ever
+ * traded. Bots of other modes and currencies are no part of it. One statement, whatever the number of bots.
  *
  * @throws `not_found` if the fleet has no bot.
  * @throws `invalid_input` naming the currencies, if no base currency is given and the bots count in several.

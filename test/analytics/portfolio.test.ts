@@ -164,7 +164,7 @@ describeDatabases('getPortfolio', (open) => {
     expect(check).toEqual({ n: 8, same: 8, known: 6 })
   })
 
-  it('does not know its PnL where only the price is missing, nor its equity where a bot has not told', async () => {
+  it('does not know its PnL where only the price is missing, nor its equity where a bot has not told it either', async () => {
     const currency = fresh('USD')
     const symbol = fresh('I')
     await listSymbol(db, symbol, currency, { kind: 'inverse', contractSize: '100' })
@@ -183,6 +183,24 @@ describeDatabases('getPortfolio', (open) => {
     expect(later.unrealisedPnl?.toNumber()).toBeCloseTo(2000 * (300 / 1900 - 0.15), 10)
     expect(later).toMatchObject({ leverage: 0.75, unknownEquity: [] })
     expect(later.bots[0]).toMatchObject({ leverage: null })
+  })
+
+  it('knows by the ledger what a bot is worth that has told nothing', async () => {
+    const currency = fresh('USD')
+    const symbol = fresh('S')
+    await listSymbol(db, symbol, currency)
+    await setPrice(symbol, '100')
+    const [flat, holding] = [await makeMember(db, currency), await makeMember(db, currency)]
+    // Both gained 2·10 and stopped talking; one still holds three that have gained 5 each.
+    for (const botId of [flat, holding]) {
+      await trade(db, botId, symbol, 'buy 2 @ 90')
+      await trade(db, botId, symbol, 'sell 2 @ 100', { executedAt: minutesBefore(9_000) })
+    }
+    await trade(db, holding, symbol, 'buy 3 @ 95', { executedAt: minutesBefore(8_000) })
+    const found = await look(currency)
+    expect(found.unknownEquity).toEqual([])
+    expect(found.bots.map(({ equity }) => text(equity))).toEqual(['1020', '1035'])
+    expect([text(found.equity), found.leverage]).toEqual(['2055', 300 / 2055])
   })
 
   it('leaves what it cannot value out of the amounts, and says of what', async () => {
