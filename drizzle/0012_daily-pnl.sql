@@ -249,7 +249,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
     FROM (SELECT s.bot, c.*, c.kind IN ('deposit', 'withdrawal', 'transfer') AS is_external, s.days[width_bucket(c.occurred_at, s.starts)] AS day
       FROM scales s
       JOIN trading.cash_flows c ON c.bot_id = s.bot_id AND c.occurred_at < s.until
-      WHERE c.bot_id = ANY (p_bot_ids)
+      WHERE c.bot_id = ANY (p_bot_ids) AND c.amount <> 0
       OFFSET 0) c
     LEFT JOIN first_fills first ON first.bot = c.bot AND first.day = c.day
     GROUP BY 1, 2, 3, 4),
@@ -271,7 +271,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
     SELECT d.bot, own.exchange, own.currency, d.base_currency, d.day, d.valued_at,
       coalesce(m.gross, 0) AS gross, coalesce(m.fees, 0) AS fees, coalesce(m.funding, 0) AS funding, coalesce(m.interest, 0) AS interest,
       coalesce(m.adjustments, 0) AS adjustments, coalesce(m.external, 0) AS external, coalesce(m.at_start, 0) AS at_start,
-      coalesce(m.volume, 0) AS volume,
+      coalesce(m.volume, 0) AS volume, m.bot IS NOT NULL AS has_moved,
       sum(coalesce(m.gross - m.fees + m.funding + m.interest + m.adjustments + m.external, 0)) OVER (
         PARTITION BY d.bot, own.exchange, own.currency ORDER BY d.day) AS held
     FROM (SELECT bot, exchange, currency, min(day) AS first_day FROM amounts GROUP BY 1, 2, 3) own
@@ -344,8 +344,7 @@ LANGUAGE sql STABLE SET enable_nestloop = off SET enable_mergejoin = off SET wor
       CASE WHEN bool_and(v.at_start = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.at_start <> 0 THEN v.at_start * v.rate ELSE 0 END) END AS at_start,
       CASE WHEN bool_and(v.volume = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.volume <> 0 THEN v.volume * v.rate ELSE 0 END) END AS volume,
       CASE WHEN bool_and(v.held = 0 OR v.rate IS NOT NULL) THEN sum(CASE WHEN v.held <> 0 THEN v.held * v.rate ELSE 0 END) END AS held,
-      jsonb_agg(v.currency) FILTER (WHERE v.rate IS NULL AND (v.held <> 0 OR v.gross <> 0 OR v.fees <> 0 OR v.funding <> 0 OR v.interest <> 0
-        OR v.adjustments <> 0 OR v.external <> 0 OR v.at_start <> 0 OR v.volume <> 0)) AS unvalued
+      jsonb_agg(v.currency) FILTER (WHERE v.rate IS NULL AND (v.held <> 0 OR v.has_moved)) AS unvalued
     FROM (
       SELECT m.*, CASE WHEN m.currency = m.base_currency THEN 1 ELSE r.rate END AS rate
       FROM held_money m LEFT JOIN rates r USING (exchange, currency, base_currency, valued_at)) v

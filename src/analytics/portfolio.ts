@@ -32,13 +32,13 @@ export interface PortfolioExposure {
   readonly concentration: number | null
 }
 
-/** What one bot of a fleet is worth and holds: the figures of its own `getExposure`. */
+/** What one bot of a fleet is worth and holds: the figures of its own `getExposure`, and where that knows no equity, that of the ledger. */
 export interface PortfolioBot extends PortfolioExposure {
   readonly botId: string
   readonly botName: string
   readonly exchange: string
   readonly status: BotStatus
-  /** Null if not known, or seen too long ago. */
+  /** Null if not known. */
   readonly equity: Decimal | null
 }
 

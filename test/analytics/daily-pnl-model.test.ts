@@ -130,12 +130,13 @@ function expectDay(found: DailyPnl, expected: ModelDay): void {
 }
 
 /**
- * How much of a double is noise where it was made of the difference of two nearly alike: of a small drawdown, and of what is left after a
- * large one. An annual rate has it as many times as its power.
+ * How much of a double is noise where it was made of the difference of two nearly alike: of a small drawdown, of what is left after a
+ * large one, and of an annual rate of nearly nothing. An annual rate has it as many times as its power.
  */
-function digitsLost(column: string, { maxDrawdownFraction: deepest }: ModelDay): number {
+function digitsLost(column: string, { maxDrawdownFraction: deepest, calmar }: ModelDay): number {
   if (column === 'growth') return 1e-14 / (1 - deepest)
-  return column === 'calmar' ? 1e-14 * (1 / deepest + 365 / (1 - deepest)) : 0
+  if (column !== 'calmar' || calmar === null) return 0
+  return 1e-14 * (1 / deepest + 365 / (1 - deepest)) + (1e-15 * 365) / Math.abs(calmar * deepest)
 }
 
 function isNear(found: unknown, expected: number, tolerance: number): boolean {
