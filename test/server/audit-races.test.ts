@@ -1,0 +1,132 @@
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { verifyAuditTrail } from '../../src/audit/audit-trail.ts'
+import { recordSystemEvent } from '../../src/audit/system-events.ts'
+import { connect } from '../../src/db/connect.ts'
+import type { Connection } from '../../src/db/database.ts'
+import { newId } from '../../src/db/id.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { activateKillSwitch } from '../../src/risk/kill-switch.ts'
+import { setRiskSettings } from '../../src/risk/settings.ts'
+import { createDatabase } from '../database.ts'
+import type { AuditJob, AuditNews, AuditReport } from './audit-writer.ts'
+import { Child } from './children.ts'
+
+const PROCESSES = 8
+const ROWS = 1_400
+
+/** Where one of the processes writes: all to one bot, or each to its own and sometimes to the fleet. */
+async function race(db: Connection, url: string, rows: number, botIds: (place: number) => readonly string[]) {
+  const shared = Array.from({ length: 20 }, newId)
+  const writers = Array.from({ length: PROCESSES }, (_, place) => {
+    const driver = place % 2 ? 'pg' : 'postgres'
+    const job: AuditJob = { url, driver, rows, botIds: botIds(place), shared }
+    return new Child<AuditJob, AuditNews>('audit-writer.ts', job)
+  })
+  for (const writer of writers) expect(await writer.next()).toBe('ready')
+  for (const writer of writers) writer.send('begin')
+  // Others write while it reads.
+  const meanwhile = await verifyAuditTrail(db)
+  const reports = await Promise.all(writers.map((writer) => writer.next() as Promise<AuditReport>))
+  expect(reports.flatMap(({ errors }) => errors)).toEqual([])
+  const written = reports.reduce((total, report) => total + report.written, 0)
+  return { reports, written, meanwhile }
+}
+
+test('eight processes on one chain of each table leave them whole, without a gap for what was taken back', async () => {
+  await using shared = await createDatabase()
+  const { db, url } = shared
+  const { reports, written, meanwhile } = await race(db, url, ROWS, () => ['one'])
+  const result = await verifyAuditTrail(db)
+  process.stdout.write(
+    `one bot: ${written} rows kept, ${reports.reduce((sum, one) => sum + one.takenBack, 0)} taken back, ${result.rows} verified; ${meanwhile.rows} at the beginning\n`,
+  )
+  expect(meanwhile.isIntact).toBe(true)
+  expect(result).toEqual({ isIntact: true, faults: [], chains: 3, rows: written + 20 })
+  expect(written).toBeGreaterThan(10_000)
+  const ids = new Set(reports.flatMap(({ sharedIds }) => sharedIds))
+  expect(ids.size).toBe(20)
+  // Fault after fault is found beyond the first page of rows.
+  const atRow = async (table: string, sequence: number) =>
+    await transaction(db, async (tx) => {
+      await tx.execute(sql.raw(`alter table audit.${table} disable trigger user`))
+      await tx.execute(sql.raw(`update audit.${table} set actor = 'eve' where sequence = ${sequence}`))
+      const [fault] = (await verifyAuditTrail(tx)).faults
+      throw Object.assign(new Error('taken back'), { fault })
+    }).catch((thrown: { fault: unknown }) => thrown.fault)
+  for (const sequence of [1, 2_345]) {
+    expect(await atRow('risk_events', sequence)).toMatchObject({ kind: 'altered', sequence })
+  }
+})
+
+test('processes on chains of their own leave them whole too', async () => {
+  await using shared = await createDatabase()
+  const { db, url } = shared
+  const { written } = await race(db, url, 200, (place) => [`bot-${place}`, '*'])
+  const result = await verifyAuditTrail(db)
+  expect(result).toMatchObject({
+    isIntact: true,
+    chains: 3 * (PROCESSES + 1),
+    rows: written + 20 * PROCESSES,
+  })
+})
+
+test('finds the row on either side of where one page of reading ends and the next begins', async () => {
+  await using shared = await createDatabase()
+  const { db } = shared
+  for (let part = 0; part < 11; part++) {
+    await db.execute(sql`
+      insert into audit.system_events (bot_id, kind, severity, message)
+      select 'long', 'x', 'info', 'row ' || n from generate_series(1, 1000) n`)
+  }
+  expect(await verifyAuditTrail(db)).toMatchObject({ isIntact: true, rows: 11_000 })
+  for (const sequence of [1, 4_999, 5_000, 5_001, 9_999, 10_000, 10_001, 11_000]) {
+    for (const [kind, text] of [
+      ['altered', `update audit.system_events set message = 'x' where sequence = ${sequence}`],
+      [
+        'altered',
+        `with changed as (update audit.system_events set message = 'x' where sequence = ${sequence} returning id) select 1;
+        update audit.system_events e set hash = audit.hash_of(previous_hash, sequence, audit.content_of(e)) where sequence = ${sequence}`,
+      ],
+      ['missing', `delete from audit.system_events where sequence = ${sequence}`],
+    ] as const) {
+      const faults = await transaction(db, async (tx) => {
+        await tx.execute(sql.raw('alter table audit.system_events disable trigger user'))
+        for (const one of text.split(';')) await tx.execute(sql.raw(one))
+        throw Object.assign(new Error('taken back'), { faults: (await verifyAuditTrail(tx)).faults })
+      }).catch((thrown: { faults: unknown }) => thrown.faults)
+      expect(faults).toMatchObject([{ kind, sequence, botId: 'long' }])
+    }
+  }
+})
+
+test('nobody who changes settings, and does not end, holds up the kill switch', async () => {
+  await using shared = await createDatabase()
+  const { db, url } = shared
+  await using other = await connect({ url, poolSize: 2 })
+  let release: () => void = () => undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let began: () => void = () => undefined
+  const begun = new Promise<void>((resolve) => {
+    began = resolve
+  })
+  const stuck = transaction(other, async (tx) => {
+    await setRiskSettings(tx, { tradingEnabled: true, changedBy: 'ada', reason: 'slow' })
+    await recordSystemEvent(tx, { kind: 'slow', severity: 'info', message: 'slow' })
+    began()
+    await held
+  })
+  await begun
+  const { isNew } = await activateKillSwitch(db, {
+    source: 'manual',
+    severity: 'emergency',
+    reason: 'now',
+    activatedBy: 'bob',
+  })
+  expect(isNew).toBe(true)
+  release()
+  await stuck
+  expect(await verifyAuditTrail(db)).toMatchObject({ isIntact: true })
+})
