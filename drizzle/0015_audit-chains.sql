@@ -24,7 +24,7 @@ CREATE FUNCTION audit.content_of(e audit.risk_events) RETURNS text LANGUAGE sql 
 $$;
 --> statement-breakpoint
 CREATE FUNCTION audit.content_of(e audit.system_events) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT jsonb_build_array(e.bot_id, e.id, e.event_id, e.kind, e.severity, e.component, e.message, e.details, e.exchange, e.symbol,
+  SELECT jsonb_build_array(e.bot_id, e.id, e.event_id, e.kind, e.severity, e.actor, e.component, e.message, e.details, e.exchange, e.symbol,
     e.order_id, e.trade_id, e.position_id, e.error_code, e.stack_trace, audit.epoch_ms(e.occurred_at))::text
 $$;
 --> statement-breakpoint

@@ -199,6 +199,8 @@ export const systemEvents = audit.table(
     /** What happened, in the writer's own words: `bot_started`, `sync_completed`, `user_changed`. */
     kind: label('kind').notNull(),
     severity: label('severity', EVENT_SEVERITIES).notNull(),
+    /** Who did it: a person, a program, or the bot. Null for what happened by itself. */
+    actor: label('actor'),
     /** Which part of the system says so. */
     component: label('component'),
     message: label('message').notNull(),
@@ -232,6 +234,7 @@ export const systemEvents = audit.table(
     check('system_events_bot_id_check', isNotBlank(event.botId)),
     check('system_events_kind_check', isNotBlank(event.kind)),
     check('system_events_severity_check', isOneOf(event.severity, EVENT_SEVERITIES)),
+    check('system_events_actor_check', isNotBlank(event.actor)),
     check('system_events_message_check', isNotBlank(event.message)),
     check('system_events_details_check', sql`${isObject(event.details)}`),
   ],

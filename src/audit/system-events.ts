@@ -16,6 +16,8 @@ export interface RecordSystemEventInput {
   /** In the writer's own words: `bot_started`, `sync_completed`, `exchange_error`. */
   readonly kind: string
   readonly severity: EventSeverity
+  /** Who did it: a person, a program, or the bot. */
+  readonly actor?: string | undefined
   /** Which part of the system says so. */
   readonly component?: string | undefined
   readonly message: string
@@ -47,6 +49,7 @@ export async function recordSystemEvent(db: Database, input: RecordSystemEventIn
     eventId: input.eventId ?? null,
     kind: toName(input.kind, 'kind'),
     severity: toOneOf(input.severity, EVENT_SEVERITIES, 'severity'),
+    actor: input.actor === undefined ? null : toName(input.actor, 'actor'),
     component: input.component ?? null,
     message: toName(input.message, 'message'),
     details: input.details ?? {},

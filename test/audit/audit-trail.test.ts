@@ -40,6 +40,7 @@ const COLUMNS: Readonly<Record<Table, Readonly<Record<string, string>>>> = {
     event_id: "'00000000-0000-7000-8000-000000000002'",
     kind: "'y'",
     severity: "'debug'",
+    actor: "'eve'",
     component: "'z'",
     message: "'Hello'",
     details: `'{"a": 2}'`,

@@ -25,6 +25,7 @@ describeEngines('audit rows', (open) => {
       botId: 'sys',
       kind: 'exchange_error',
       severity: 'error' as const,
+      actor: 'ada',
       component: 'gateway',
       message: 'order refused',
       details: { attempts: 3, price: '0.10', nested: { b: 1, a: [null, true] } },

@@ -16,53 +16,57 @@ const PROCESSES = 8
 const ROWS = 1_400
 
 /** Where one of the processes writes: all to one bot, or each to its own and sometimes to the fleet. */
-async function race(db: Connection, url: string, rows: number, botIds: (place: number) => readonly string[]) {
+async function race(
+  db: Connection,
+  url: string,
+  rows: number,
+  isMixed: boolean,
+  botIds: (place: number) => readonly string[],
+) {
   const shared = Array.from({ length: 20 }, newId)
   const writers = Array.from({ length: PROCESSES }, (_, place) => {
     const driver = place % 2 ? 'pg' : 'postgres'
-    const job: AuditJob = { url, driver, rows, botIds: botIds(place), shared }
+    const job: AuditJob = { url, driver, rows, isMixed, botIds: botIds(place), shared }
     return new Child<AuditJob, AuditNews>('audit-writer.ts', job)
   })
   for (const writer of writers) expect(await writer.next()).toBe('ready')
   for (const writer of writers) writer.send('begin')
-  // Others write while it reads.
-  const meanwhile = await verifyAuditTrail(db)
-  const reports = await Promise.all(writers.map((writer) => writer.next() as Promise<AuditReport>))
+  let isOver = false
+  const ended = Promise.all(writers.map((writer) => writer.next() as Promise<AuditReport>)).finally(() => {
+    isOver = true
+  })
+  // Read again and again while others write.
+  const meanwhile: number[] = []
+  while (!isOver) {
+    const { isIntact, rows: seen } = await verifyAuditTrail(db)
+    expect(isIntact).toBe(true)
+    meanwhile.push(seen)
+  }
+  const reports = await ended
   expect(reports.flatMap(({ errors }) => errors)).toEqual([])
   const written = reports.reduce((total, report) => total + report.written, 0)
   return { reports, written, meanwhile }
 }
 
-test('eight processes on one chain of each table leave them whole, without a gap for what was taken back', async () => {
+test('eight processes on one chain leave it whole, without a gap for what was taken back', async () => {
   await using shared = await createDatabase()
   const { db, url } = shared
-  const { reports, written, meanwhile } = await race(db, url, ROWS, () => ['one'])
+  const { reports, written, meanwhile } = await race(db, url, ROWS, false, () => ['one'])
   const result = await verifyAuditTrail(db)
   process.stdout.write(
-    `one bot: ${written} rows kept, ${reports.reduce((sum, one) => sum + one.takenBack, 0)} taken back, ${result.rows} verified; ${meanwhile.rows} at the beginning\n`,
+    `one bot: ${written} rows kept, ${reports.reduce((sum, one) => sum + one.takenBack, 0)} taken back, ${result.rows} verified, and ${meanwhile.length} times meanwhile\n`,
   )
-  expect(meanwhile.isIntact).toBe(true)
-  expect(result).toEqual({ isIntact: true, faults: [], chains: 3, rows: written + 20 })
+  expect(meanwhile.some((seen) => seen > 0 && seen < result.rows)).toBe(true)
+  expect(result).toEqual({ isIntact: true, faults: [], chains: 1, rows: written + 20 })
   expect(written).toBeGreaterThan(10_000)
   const ids = new Set(reports.flatMap(({ sharedIds }) => sharedIds))
   expect(ids.size).toBe(20)
-  // Fault after fault is found beyond the first page of rows.
-  const atRow = async (table: string, sequence: number) =>
-    await transaction(db, async (tx) => {
-      await tx.execute(sql.raw(`alter table audit.${table} disable trigger user`))
-      await tx.execute(sql.raw(`update audit.${table} set actor = 'eve' where sequence = ${sequence}`))
-      const [fault] = (await verifyAuditTrail(tx)).faults
-      throw Object.assign(new Error('taken back'), { fault })
-    }).catch((thrown: { fault: unknown }) => thrown.fault)
-  for (const sequence of [1, 2_345]) {
-    expect(await atRow('risk_events', sequence)).toMatchObject({ kind: 'altered', sequence })
-  }
 })
 
 test('processes on chains of their own leave them whole too', async () => {
   await using shared = await createDatabase()
   const { db, url } = shared
-  const { written } = await race(db, url, 200, (place) => [`bot-${place}`, '*'])
+  const { written } = await race(db, url, 200, true, (place) => [`bot-${place}`, '*'])
   const result = await verifyAuditTrail(db)
   expect(result).toMatchObject({
     isIntact: true,

@@ -12,6 +12,8 @@ export interface AuditJob {
   /** Rows to be written, in turns to each of these bots. */
   readonly rows: number
   readonly botIds: readonly string[]
+  /** Into all three tables in turns, or into `system_events` alone. */
+  readonly isMixed: boolean
   /** The keys of events that other processes record too. */
   readonly shared: readonly string[]
 }
@@ -37,7 +39,7 @@ process.on('message', (message: AuditJob | 'begin') => {
 })
 
 async function race(job: AuditJob): Promise<AuditReport> {
-  const { url, driver, rows, botIds, shared } = job
+  const { url, driver, rows, botIds, isMixed, shared } = job
   await using db = await connect({ url, driver, poolSize: CALLERS, skipSchemaCheck: true })
   const errors: string[] = []
   let written = 0
@@ -57,7 +59,7 @@ async function race(job: AuditJob): Promise<AuditReport> {
         if (thrown.message !== 'taken back') throw thrown
       })
       takenBack += 1
-    } else if (n % 3 === 0) {
+    } else if (isMixed && n % 3 === 0) {
       await recordRiskEvent(db, {
         botId,
         kind: 'exposure_limit',
@@ -65,7 +67,7 @@ async function race(job: AuditJob): Promise<AuditReport> {
         actual: `${n}.5`,
       })
       written += 1
-    } else if (n % 3 === 1) {
+    } else if (isMixed && n % 3 === 1) {
       const rationale = `${process.pid} ${n}`
       await recordDecisionHistory(db, { botId, action: 'admin_note', actor: 'crew', rationale })
       written += 1
