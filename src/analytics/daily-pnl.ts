@@ -117,7 +117,8 @@ const STATEMENTS_AT_ONCE = 2
 
 /**
  * Calculates the days of all bots of a fleet and stores them, as `calculateDailyPnl` does those of one: for a nightly job. One statement for
- * 25 bots, two at a time; what was stored before an error stays, and the call can be repeated.
+ * 25 bots, two at a time; what was stored before an error stays, and the call can be repeated. After an error
+ * no other statement is begun, and none is running when it is thrown.
  *
  * @throws `not_found` if the fleet has no bot.
  * @throws `invalid_input` naming the field, also if the bots count in several currencies and none is given.
@@ -133,12 +134,20 @@ export async function calculateFleetDailyPnl(
     botIds.slice(i * BOTS_AT_ONCE, (i + 1) * BOTS_AT_ONCE),
   )
   const counts: CalculatedDays[] = []
+  const errors: unknown[] = []
   async function work(): Promise<void> {
     for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
-      counts.push(...(await calculateAll.run(db, { botIds: batch, ...days, now })))
+      try {
+        counts.push(...(await calculateAll.run(db, { botIds: batch, ...days, now })))
+      } catch (error) {
+        errors.push(error)
+        batches.length = 0
+      }
     }
   }
   await Promise.all(Array.from({ length: STATEMENTS_AT_ONCE }, work))
+  // Only now: a statement sent after the error would run in the middle of what the caller does next, in its transaction too.
+  if (errors.length > 0) throw errors[0]
   const sumOf = (field: keyof CalculatedDays) => counts.reduce((sum, one) => sum + one[field], 0)
   return { botCount: sumOf('botCount'), dayCount: sumOf('dayCount'), changedCount: sumOf('changedCount') }
 }

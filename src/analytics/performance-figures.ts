@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { Decimal, divide, readStored, ZERO } from '../db/decimal.ts'
-import { isSmallSample } from '../statistics/returns.ts'
+import { type Decimal, readStored, ZERO } from '../db/decimal.ts'
+import { tradeRatios } from '../statistics/trade-statistics.ts'
 
 /**
  * What closed trades say, as `tradeStatistics` of `tradeblotter/statistics` has it. Amounts are in base currency and exact, but for
@@ -118,37 +118,24 @@ export function figuresOf(trades: SQL, order: SQL, group: SQL | undefined): SQL 
 
 /** Makes the figures of one row of `figuresOf`. */
 export function toFigures(values: FigureValues): TradeFigures {
-  const [tradeCount, known, winCount, lossCount, longCount, liquidationCount] = values
+  const [tradeCount, knownCount, winCount, lossCount, longCount, liquidationCount] = values
   const grossProfit = amountOf(values[6])
   const grossLoss = amountOf(values[7])
   const netPnl = grossProfit.plus(grossLoss)
   const gross = amountOf(values[9])
   const fees = amountOf(values[10])
-  const lossSize = grossLoss.negated()
   const heldMs = values[17]
   return {
     tradeCount,
-    winCount,
-    lossCount,
-    drawCount: known - winCount - lossCount,
-    unvaluedTradeCount: tradeCount - known,
+    unvaluedTradeCount: tradeCount - knownCount,
     longCount,
     shortCount: tradeCount - longCount,
     liquidationCount,
-    winRate: share(winCount, known),
-    winRateExDraws: share(winCount, winCount + lossCount),
-    grossProfit,
-    grossLoss,
+    ...tradeRatios({ knownCount, winCount, lossCount, grossProfit, grossLoss, squares: amountOf(values[8]) }),
     netPnl,
     gross,
     fees,
     funding: netPnl.minus(gross).plus(fees),
-    profitFactor: quotient(grossProfit, lossSize),
-    expectancy: meanOf(netPnl, known),
-    averageWin: meanOf(grossProfit, winCount),
-    averageLoss: meanOf(grossLoss, lossCount),
-    payoff: quotient(grossProfit.times(lossCount), lossSize.times(winCount)),
-    sqn: systemQuality(known, netPnl, amountOf(values[8])),
     best: values[11] === null ? null : readStored(values[11]),
     worst: values[12] === null ? null : readStored(values[12]),
     longestWinStreak: values[13] ?? 0,
@@ -159,30 +146,9 @@ export function toFigures(values: FigureValues): TradeFigures {
     medianHoldingMs: values[18],
     shortestHoldingMs: values[19],
     longestHoldingMs: values[20],
-    smallSample: isSmallSample(known),
   }
 }
 
 function amountOf(sum: string | null): Decimal {
   return sum === null ? ZERO : readStored(sum)
-}
-
-function share(part: number, whole: number): number | null {
-  return whole === 0 ? null : part / whole
-}
-
-function meanOf(total: Decimal, count: number): Decimal | null {
-  return count === 0 ? null : divide(total, new Decimal(count))
-}
-
-function quotient(a: Decimal, b: Decimal): number | null {
-  return b.isZero() ? null : divide(a, b).toNumber()
-}
-
-/** √n · mean / std(n − 1), with S = Σx and Q = Σx², is the root of S²(n − 1) / (nQ − S²), with the sign of S. */
-function systemQuality(count: number, total: Decimal, squares: Decimal): number | null {
-  const square = total.times(total)
-  const ofSquare = quotient(square.times(count - 1), squares.times(count).minus(square))
-  if (ofSquare === null) return null
-  return total.isNegative() ? -Math.sqrt(ofSquare) : Math.sqrt(ofSquare)
 }

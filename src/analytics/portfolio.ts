@@ -98,11 +98,15 @@ const statement: PreparedStatement<HoldingRow, Slot> = sqlStatement('getPortfoli
     asked as materialized (
       select risk.clock(${slot('now')}::timestamptz(3)) as at, array(select bot_id from chosen) as bot_ids),
     -- Apart, since a plan that expects a single bot would make them anew for each.
-    -- Of a bot that nobody has heard of lately, what its ledger comes to.
+    told as materialized (select found.bot_id, found.equity from asked cross join lateral risk.equities_of(asked.bot_ids, asked.at) found),
+    -- Of bots that nobody has heard of lately, what their ledgers come to.
     worth as materialized (
-      select found.bot_id, coalesce(found.equity, (
-        select own.equity from risk.ages_of(found.bot_id) ages cross join lateral risk.ledger_equity(found.bot_id, asked.at, ages.price_age) own)) as equity
-      from asked cross join lateral risk.equities_of(asked.bot_ids, asked.at) found),
+      select told.bot_id, told.equity from told where told.equity is not null
+      union all
+      select own.bot_id, own.equity
+      from asked cross join lateral risk.ledger_equities_of(array(select told.bot_id from told where told.equity is null), asked.at) own
+      -- Said apart, or the ledgers of no bots would be looked for in those of all.
+      where exists (select from told where told.equity is null)),
     held as materialized (select found.* from asked cross join lateral risk.holdings_of(asked.bot_ids, asked.at) found)
     select b.bot_id, b.name, b.exchange, b.status, b.base_currency, asked.at, w.equity, w.equity::float8,
       h.exchange, h.symbol, h.positions, h.long_value, h.short_value, h.unrealised_pnl, (h.long_value + h.short_value)::float8

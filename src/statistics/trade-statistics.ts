@@ -76,32 +76,78 @@ export function tradeStatistics(trades: readonly TradeResult[]): TradeStatistics
   const losses = known.filter((net) => net.lt(0))
   const grossProfit = sum(wins)
   const grossLoss = sum(losses)
-  const netPnl = grossProfit.plus(grossLoss)
-  const lossSize = grossLoss.negated()
   return {
     tradeCount: trades.length,
-    winCount: wins.length,
-    lossCount: losses.length,
-    drawCount: known.length - wins.length - losses.length,
     unvaluedTradeCount: trades.length - known.length,
     longCount: trades.filter(({ direction }) => direction === 'long').length,
     shortCount: trades.filter(({ direction }) => direction === 'short').length,
-    smallSample: isSmallSample(known.length),
-    winRate: share(wins.length, known.length),
-    winRateExDraws: share(wins.length, wins.length + losses.length),
-    grossProfit,
-    grossLoss,
-    netPnl,
-    profitFactor: quotient(grossProfit, lossSize),
-    expectancy: meanOf(netPnl, known.length),
-    averageWin: meanOf(grossProfit, wins.length),
-    averageLoss: meanOf(grossLoss, losses.length),
-    payoff: quotient(grossProfit.times(losses.length), lossSize.times(wins.length)),
-    sqn: systemQuality(known, netPnl),
+    netPnl: grossProfit.plus(grossLoss),
+    ...tradeRatios({
+      knownCount: known.length,
+      winCount: wins.length,
+      lossCount: losses.length,
+      grossProfit,
+      grossLoss,
+      squares: sum(known.map((net) => net.times(net))),
+    }),
     best: pick(known, (net, best) => net.gt(best)),
     worst: pick(known, (net, worst) => net.lt(worst)),
     ...streaksOf(nets),
     ...holdingTimes(trades),
+  }
+}
+
+/** What trades of known net add up to. */
+export interface TradeSums {
+  readonly knownCount: number
+  readonly winCount: number
+  readonly lossCount: number
+  /** Σ of the wins. */
+  readonly grossProfit: Decimal
+  /** Σ of the losses: not positive. */
+  readonly grossLoss: Decimal
+  /** Σ of the squares of all nets. */
+  readonly squares: Decimal
+}
+
+export type TradeRatios = Pick<
+  TradeStatistics,
+  | 'winCount'
+  | 'lossCount'
+  | 'drawCount'
+  | 'smallSample'
+  | 'winRate'
+  | 'winRateExDraws'
+  | 'grossProfit'
+  | 'grossLoss'
+  | 'profitFactor'
+  | 'expectancy'
+  | 'averageWin'
+  | 'averageLoss'
+  | 'payoff'
+  | 'sqn'
+>
+
+/** Returns what follows from sums alone, wherever they were made. */
+export function tradeRatios(sums: TradeSums): TradeRatios {
+  const { knownCount, winCount, lossCount, grossProfit, grossLoss, squares } = sums
+  const netPnl = grossProfit.plus(grossLoss)
+  const lossSize = grossLoss.negated()
+  return {
+    winCount,
+    lossCount,
+    drawCount: knownCount - winCount - lossCount,
+    smallSample: isSmallSample(knownCount),
+    winRate: share(winCount, knownCount),
+    winRateExDraws: share(winCount, winCount + lossCount),
+    grossProfit,
+    grossLoss,
+    profitFactor: quotient(grossProfit, lossSize),
+    expectancy: meanOf(netPnl, knownCount),
+    averageWin: meanOf(grossProfit, winCount),
+    averageLoss: meanOf(grossLoss, lossCount),
+    payoff: quotient(grossProfit.times(lossCount), lossSize.times(winCount)),
+    sqn: systemQuality(knownCount, netPnl, squares),
   }
 }
 
@@ -144,10 +190,9 @@ function quotient(a: Decimal, b: Decimal): number | null {
 }
 
 /** √n · mean / std(n − 1), with S = Σx and Q = Σx², is the root of S²(n − 1) / (nQ − S²), with the sign of S. */
-function systemQuality(nets: readonly Decimal[], total: Decimal): number | null {
-  const squares = sum(nets.map((net) => net.times(net)))
+function systemQuality(count: number, total: Decimal, squares: Decimal): number | null {
   const square = total.times(total)
-  const ofSquare = quotient(square.times(nets.length - 1), squares.times(nets.length).minus(square))
+  const ofSquare = quotient(square.times(count - 1), squares.times(count).minus(square))
   if (ofSquare === null) return null
   return total.isNegative() ? -Math.sqrt(ofSquare) : Math.sqrt(ofSquare)
 }

@@ -8,13 +8,12 @@ import { parse as parseNow } from 'csv-parse/sync'
 import { sql } from 'drizzle-orm'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { exportDailyPnl, exportFills, exportTaxLots, exportTrades } from '../../src/analytics/export.ts'
-import { dailyPnl } from '../../src/analytics/schema/index.ts'
 import type { Connection } from '../../src/db/database.ts'
 import { Decimal } from '../../src/db/decimal.ts'
-import { many } from '../../src/db/rows.ts'
 import { listTrades, recordCashFlow, recordFills } from '../../src/trading/index.ts'
 import { describeDatabases } from '../database.ts'
 import { EXCHANGE, fillOf, makeBot, makeInstrument, minute, query } from '../trading/ledger-fixture.ts'
+import { emptyDay, storeRows } from './empty-day.ts'
 
 const EXPORTS = { exportTrades, exportFills, exportDailyPnl, exportTaxLots }
 
@@ -184,48 +183,19 @@ describeDatabases('exports', (open) => {
   })
 
   describe('exportDailyPnl', () => {
-    const dayOf = (botId: string, day: string, over: Partial<typeof dailyPnl.$inferInsert> = {}) => ({
-      botId,
-      day,
-      startsAt: new Date(`${day}T00:00:00Z`),
-      endsAt: new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000),
-      isComplete: true,
-      baseCurrency: 'USD',
-      unvalued: [],
-      fillCount: 0,
-      tradeCount: 0,
-      winCount: 0,
-      lossCount: 0,
-      drawCount: 0,
-      unvaluedTradeCount: 0,
-      longCount: 0,
-      shortCount: 0,
-      liquidationCount: 0,
-      grossProfit: new Decimal(0),
-      grossLoss: new Decimal(0),
-      currentStreak: 0,
-      longestWinStreak: 0,
-      longestLossStreak: 0,
-      breakerCount: 0,
-      killSwitchCount: 0,
-      growth: 1,
-      drawdownFraction: 0,
-      maxDrawdownFraction: 0,
-      drawdownAmount: new Decimal(0),
-      returnCount: 0,
-      calculatedAt: new Date(0),
-      ...over,
-    })
-
     it('writes each day, oldest first, in the columns of the table, from the first to the last', async () => {
       const botId = 'days'
       await makeBot(db, botId)
       const days = [
-        dayOf(botId, '2024-02-29', { netPnl: new Decimal('-12.5'), sharpe: -0.25, unvalued: ['BNB', 'x'] }),
-        dayOf(botId, '2024-03-01', { currentStreak: -3, isComplete: false }),
-        dayOf(botId, '2024-02-28'),
+        emptyDay(botId, '2024-02-29', {
+          netPnl: new Decimal('-12.5'),
+          sharpe: -0.25,
+          unvalued: ['BNB', 'x'],
+        }),
+        emptyDay(botId, '2024-03-01', { currentStreak: -3, isComplete: false }),
+        emptyDay(botId, '2024-02-28'),
       ]
-      await many('test', db.insert(dailyPnl).values(days).returning())
+      await storeRows(db, days)
       const csv = await textOf(exportDailyPnl(db, { botId, format: 'csv' }))
       const rows = rowsOf(csv)
       expect(rows.map((row) => row.day)).toEqual(['2024-02-28', '2024-02-29', '2024-03-01'])
@@ -242,10 +212,10 @@ describeDatabases('exports', (open) => {
       const botId = 'days-pages'
       await makeBot(db, botId)
       const days = Array.from({ length: 1_100 }, (_, i) =>
-        dayOf(botId, new Date(Date.UTC(2020, 0, 1 + i)).toISOString().slice(0, 10)),
+        emptyDay(botId, new Date(Date.UTC(2020, 0, 1 + i)).toISOString().slice(0, 10)),
       )
       for (const part of [days.slice(600), days.slice(0, 600)]) {
-        await many('test', db.insert(dailyPnl).values(part).returning())
+        await storeRows(db, part)
       }
       const rows = await readCsv(exportDailyPnl(db, { botId, format: 'csv' }))
       expect(rows.map((row) => row.day)).toEqual(days.map(({ day }) => day))

@@ -1,10 +1,9 @@
-import { dailyPnl } from '../../src/analytics/schema/daily-pnl.ts'
 import type { Database } from '../../src/db/database.ts'
 import { Decimal } from '../../src/db/decimal.ts'
-import { many } from '../../src/db/rows.ts'
 import { type RegisterBotInput, registerBot } from '../../src/fleet/index.ts'
 import { type SetInstrumentInput, setInstrument } from '../../src/market/index.ts'
 import { recordFill } from '../../src/trading/index.ts'
+import { emptyDay, type NewDay, storeRows } from './empty-day.ts'
 
 /** When the fleets of these tests are looked at. */
 export const NOW = new Date('2024-03-01T00:00:00Z')
@@ -92,7 +91,7 @@ export interface Day {
   readonly flows?: number | null
   readonly flowsAtStart?: number | null
   readonly isComplete?: boolean
-  readonly figures?: Partial<typeof dailyPnl.$inferInsert>
+  readonly figures?: Partial<NewDay>
 }
 
 const amount = (value: number | null) => (value === null ? null : new Decimal(value))
@@ -100,49 +99,17 @@ const amount = (value: number | null) => (value === null ? null : new Decimal(va
 /** Stores a day of a bot as if it had been calculated. */
 export async function storeDay(db: Database, botId: string, baseCurrency: string, one: Day): Promise<void> {
   const { day, start, end, total = 0, flows = 0, flowsAtStart = flows, isComplete = true } = one
-  const startsAt = new Date(`${day}T00:00:00Z`)
-  await many(
-    'storeDay',
-    db
-      .insert(dailyPnl)
-      .values({
-        botId,
-        day,
-        startsAt,
-        endsAt: new Date(startsAt.getTime() + DAY_MS),
-        isComplete,
-        baseCurrency,
-        netPnl: amount(total),
-        totalPnl: amount(total),
-        externalFlows: amount(flows),
-        flowsAtStart: amount(flowsAtStart),
-        equityStart: amount(start),
-        equityEnd: amount(end),
-        unvalued: [],
-        fillCount: 0,
-        tradeCount: 0,
-        winCount: 0,
-        lossCount: 0,
-        drawCount: 0,
-        unvaluedTradeCount: 0,
-        longCount: 0,
-        shortCount: 0,
-        liquidationCount: 0,
-        grossProfit: new Decimal(0),
-        grossLoss: new Decimal(0),
-        currentStreak: 0,
-        longestWinStreak: 0,
-        longestLossStreak: 0,
-        breakerCount: 0,
-        killSwitchCount: 0,
-        growth: 1,
-        drawdownFraction: 0,
-        maxDrawdownFraction: 0,
-        drawdownAmount: new Decimal(0),
-        returnCount: 0,
-        calculatedAt: NOW,
-        ...one.figures,
-      })
-      .returning({ botId: dailyPnl.botId }),
-  )
+  const row = emptyDay(botId, day, {
+    baseCurrency,
+    isComplete,
+    netPnl: amount(total),
+    totalPnl: amount(total),
+    externalFlows: amount(flows),
+    flowsAtStart: amount(flowsAtStart),
+    equityStart: amount(start),
+    equityEnd: amount(end),
+    calculatedAt: NOW,
+    ...one.figures,
+  })
+  await storeRows(db, [row])
 }

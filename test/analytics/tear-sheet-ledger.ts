@@ -1,10 +1,9 @@
-import { dailyPnl } from '../../src/analytics/schema/daily-pnl.ts'
 import type { Database } from '../../src/db/database.ts'
 import { Decimal, ZERO } from '../../src/db/decimal.ts'
-import { many } from '../../src/db/rows.ts'
 import { type RegisterBotInput, registerBot } from '../../src/fleet/index.ts'
 import { setInstrument } from '../../src/market/index.ts'
 import { type RecordFillInput, recordFills } from '../../src/trading/index.ts'
+import { emptyDay, storeRows } from './empty-day.ts'
 import { chance, DAY_MS, noise } from './tear-sheet-data.ts'
 
 // A bot with trades and days, for sheets made of a database.
@@ -53,63 +52,15 @@ export async function storeDays(
     const externalFlows = new Decimal(deposits[day] ?? '0')
     equity = before.plus(externalFlows)
     const totalPnl = before.minus(equityStart)
-    return {
-      day,
-      before,
-      equity,
-      equityStart,
-      externalFlows,
-      totalPnl,
-      startsAt: new Date(start + i * DAY_MS),
-    }
+    return { day, before, equity, equityStart, externalFlows, totalPnl }
   })
-  await many(
-    'test',
-    db
-      .insert(dailyPnl)
-      .values(
-        days.map(({ before, equity: equityEnd, startsAt, ...one }) => ({
-          ...one,
-          ...NOTHING_DONE,
-          botId,
-          startsAt,
-          endsAt: new Date(startsAt.getTime() + DAY_MS),
-          baseCurrency: 'USD',
-          equityEnd,
-          netPnl: one.totalPnl,
-          flowsAtStart: ZERO,
-        })),
-      )
-      .returning(),
+  await storeRows(
+    db,
+    days.map(({ day, before: _, equity: equityEnd, ...one }) =>
+      emptyDay(botId, day, { ...one, equityEnd, netPnl: one.totalPnl, flowsAtStart: ZERO }),
+    ),
   )
   return days
-}
-
-const NOTHING_DONE = {
-  isComplete: true,
-  unvalued: [] as string[],
-  fillCount: 0,
-  tradeCount: 0,
-  winCount: 0,
-  lossCount: 0,
-  drawCount: 0,
-  unvaluedTradeCount: 0,
-  longCount: 0,
-  shortCount: 0,
-  liquidationCount: 0,
-  grossProfit: ZERO,
-  grossLoss: ZERO,
-  currentStreak: 0,
-  longestWinStreak: 0,
-  longestLossStreak: 0,
-  breakerCount: 0,
-  killSwitchCount: 0,
-  growth: 1,
-  drawdownFraction: 0,
-  maxDrawdownFraction: 0,
-  drawdownAmount: new Decimal(0),
-  returnCount: 0,
-  calculatedAt: new Date('2024-06-01T00:00:00Z'),
 }
 
 /** Opens a long of one unit at 100 and closes it an hour later for the net result given; on each day one. */

@@ -110,20 +110,14 @@ describeEngines('circuit breakers', (open) => {
       expect(global).toMatchObject({ botId: null, expiresAt: null })
       expect(await listActiveCircuitBreakers(own, { botId })).toEqual([global])
       expect(await listActiveCircuitBreakers(own)).toEqual([global])
-      const again = await tripCircuitBreaker(own, {
-        ...global,
-        botId: undefined,
-        cooldownMs: 1,
-        trippedBy: 'b',
-        rule: 'net',
+      const again = {
+        trigger: 'network_issue',
         reason: 'r',
-        exchange: undefined,
-        symbol: undefined,
-        side: undefined,
-        threshold: undefined,
-        actual: undefined,
-      })
-      expect(again).toEqual(global)
+        trippedBy: 'b',
+        cooldownMs: 1,
+        rule: 'net',
+      } as const
+      expect(await tripCircuitBreaker(own, again)).toEqual(global)
       const longer = await setCircuitBreakerCooldown(own, {
         id: global.id,
         cooldownMs: HOUR_MS,
