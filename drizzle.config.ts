@@ -4,7 +4,20 @@ export default defineConfig({
   dialect: 'postgresql',
   schema: './src/schema.ts',
   out: './drizzle',
-  schemaFilter: ['audit', 'fleet', 'market', 'trading', 'risk', 'analytics'],
+  schemaFilter: [
+    'audit',
+    'access',
+    'fleet',
+    'market',
+    'snapshots',
+    'strategy',
+    'analysis',
+    'trading',
+    'risk',
+    'ideas',
+    'arbitrage',
+    'analytics',
+  ],
   // For commands that talk to a server; `generate` does not.
   dbCredentials: { url: process.env.DATABASE_DIRECT_URL ?? process.env.DATABASE_URL ?? '' },
 })

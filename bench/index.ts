@@ -16,6 +16,9 @@ import {
   fillUp,
   type MeasuredBatch,
 } from './cases.ts'
+import { benchAudit } from './evidence-audit.ts'
+import { benchRecordDecision } from './evidence-decisions.ts'
+import { benchReplay } from './evidence-replay.ts'
 import { benchGate, benchGrowth, benchThroughput, fillGate, prepareGate } from './gate-cases.ts'
 import { benchListSeries, benchMarketReads, benchRecordCandles, fillMarket } from './market-cases.ts'
 import type { Measured } from './measure.ts'
@@ -29,7 +32,7 @@ const { values } = parseArgs({
     'database-url': { type: 'string' },
     /** Also with five million fills and twenty million candles stored, which takes minutes to fill up. */
     large: { type: 'boolean', default: false },
-    /** `ledger`, `market`, `gate` or `analytics` alone. */
+    /** `ledger`, `market`, `gate`, `analytics` or `evidence` alone. */
     part: { type: 'string' },
     /** The program against which many connections at once are measured; left out where it is not there. */
     pgbench: { type: 'string', default: '/usr/lib/postgresql/15/bin/pgbench' },
@@ -59,6 +62,7 @@ try {
   if (isWanted('market')) await runMarket(bench, show)
   if (isWanted('gate')) await runGate(bench, show)
   if (isWanted('analytics')) await runAnalytics(bench, show)
+  if (isWanted('evidence')) await runEvidence(bench, show)
   if (!values.json) printTable(results)
   await sql.end()
 } finally {
@@ -124,6 +128,12 @@ async function runAnalytics(bench: Bench, show: Show): Promise<void> {
   await fillPortfolio(bench)
   show(await benchPortfolio(bench))
   for (const year of await benchDays(bench, note)) note(`a year of daily PnL: ${JSON.stringify(year)}`)
+}
+
+async function runEvidence(bench: Bench, show: Show): Promise<void> {
+  note(`audit rows by 8 bots at once: ${JSON.stringify(await benchAudit(url, bench.run))}`)
+  show(await benchRecordDecision(bench))
+  show(await benchReplay(bench))
 }
 
 function printTable(results: readonly (Measured | MeasuredBatch)[]): void {

@@ -3,15 +3,316 @@
 
 CREATE SCHEMA audit;
 
+CREATE SCHEMA access;
+
 CREATE SCHEMA fleet;
 
 CREATE SCHEMA market;
+
+CREATE SCHEMA snapshots;
+
+CREATE SCHEMA strategy;
+
+CREATE SCHEMA analysis;
 
 CREATE SCHEMA trading;
 
 CREATE SCHEMA risk;
 
+CREATE SCHEMA ideas;
+
+CREATE SCHEMA arbitrage;
+
 CREATE SCHEMA analytics;
+
+CREATE TABLE access.users (
+  id uuid NOT NULL,
+  email text NOT NULL,
+  role text DEFAULT 'viewer'::text NOT NULL,
+  is_active boolean DEFAULT true NOT NULL,
+  display_name text,
+  password_hash text NOT NULL,
+  failed_logins integer DEFAULT 0 NOT NULL,
+  locked_until timestamp(3) with time zone,
+  last_login_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  changed_by text NOT NULL,
+  CONSTRAINT users_id_pkey PRIMARY KEY (id),
+  CONSTRAINT users_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT users_display_name_check CHECK ((btrim(display_name) <> ''::text)),
+  CONSTRAINT users_email_check CHECK (((email ~ '^[^[:space:]@]+@[^[:space:]@]+$'::text) AND (char_length(email) <= 254))),
+  CONSTRAINT users_failed_logins_check CHECK ((failed_logins >= 0)),
+  CONSTRAINT users_password_hash_check CHECK ((password_hash ~~ '$argon2id$%'::text)),
+  CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'operator'::text, 'approver'::text, 'admin'::text])))
+);
+
+CREATE UNIQUE INDEX users_email_key ON access.users USING btree (lower(email));
+CREATE TRIGGER users_guard BEFORE UPDATE ON access.users FOR EACH ROW EXECUTE FUNCTION access.guard_user();
+CREATE TRIGGER users_keep_an_admin AFTER UPDATE OF role, is_active ON access.users FOR EACH ROW WHEN (((old.role = 'admin'::text) AND old.is_active AND (NOT ((new.role = 'admin'::text) AND new.is_active)))) EXECUTE FUNCTION access.keep_an_admin();
+CREATE TRIGGER users_logged AFTER INSERT OR UPDATE ON access.users FOR EACH ROW EXECUTE FUNCTION access.log_user();
+CREATE TRIGGER users_no_delete BEFORE DELETE ON access.users FOR EACH ROW EXECUTE FUNCTION access.refuse_removal();
+CREATE TRIGGER users_no_truncate BEFORE TRUNCATE ON access.users FOR EACH STATEMENT EXECUTE FUNCTION access.refuse_removal();
+
+CREATE TABLE analysis.decision_checks (
+  bot_id text NOT NULL,
+  decision_id uuid NOT NULL,
+  ordinal integer NOT NULL,
+  code text NOT NULL,
+  passed boolean NOT NULL,
+  threshold numeric,
+  actual numeric,
+  unit text,
+  message text,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  CONSTRAINT decision_checks_pkey PRIMARY KEY (bot_id, decision_id, ordinal),
+  CONSTRAINT decision_checks_decision_id_fkey FOREIGN KEY (bot_id, decision_id) REFERENCES analysis.decisions(bot_id, id),
+  CONSTRAINT decision_checks_actual_check CHECK (((actual > '-Infinity'::numeric) AND (actual < 'Infinity'::numeric))),
+  CONSTRAINT decision_checks_code_check CHECK ((btrim(code) <> ''::text)),
+  CONSTRAINT decision_checks_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT decision_checks_ordinal_check CHECK ((ordinal > 0)),
+  CONSTRAINT decision_checks_threshold_check CHECK (((threshold > '-Infinity'::numeric) AND (threshold < 'Infinity'::numeric))),
+  CONSTRAINT decision_checks_unit_check CHECK ((btrim(unit) <> ''::text))
+);
+
+CREATE TRIGGER decision_checks_append_only BEFORE DELETE OR UPDATE ON analysis.decision_checks FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('analysis.decision_checks');
+CREATE TRIGGER decision_checks_at_once AFTER INSERT ON analysis.decision_checks REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION analysis.refuse_later_parts();
+CREATE TRIGGER decision_checks_no_truncate BEFORE TRUNCATE ON analysis.decision_checks FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('analysis.decision_checks');
+
+CREATE TABLE analysis.decision_evidence (
+  bot_id text NOT NULL,
+  decision_id uuid NOT NULL,
+  ordinal integer NOT NULL,
+  source text NOT NULL,
+  technical_signal_id uuid,
+  llm_analysis_id uuid,
+  ml_prediction_id uuid,
+  signal_id uuid,
+  says text NOT NULL,
+  weight double precision,
+  score double precision,
+  CONSTRAINT decision_evidence_pkey PRIMARY KEY (bot_id, decision_id, ordinal),
+  CONSTRAINT decision_evidence_decision_id_fkey FOREIGN KEY (bot_id, decision_id) REFERENCES analysis.decisions(bot_id, id),
+  CONSTRAINT decision_evidence_llm_analysis_id_fkey FOREIGN KEY (bot_id, llm_analysis_id) REFERENCES analysis.llm_analyses(bot_id, id),
+  CONSTRAINT decision_evidence_ml_prediction_id_fkey FOREIGN KEY (bot_id, ml_prediction_id) REFERENCES analysis.ml_predictions(bot_id, id),
+  CONSTRAINT decision_evidence_signal_id_fkey FOREIGN KEY (bot_id, signal_id) REFERENCES strategy.signals(bot_id, id),
+  CONSTRAINT decision_evidence_technical_signal_id_fkey FOREIGN KEY (bot_id, technical_signal_id) REFERENCES analysis.technical_signals(bot_id, id),
+  CONSTRAINT decision_evidence_ordinal_check CHECK ((ordinal > 0)),
+  CONSTRAINT decision_evidence_says_check CHECK ((says = ANY (ARRAY['bullish'::text, 'bearish'::text, 'neutral'::text]))),
+  CONSTRAINT decision_evidence_score_check CHECK (((score >= ('-1'::integer)::double precision) AND (score <= (1)::double precision))),
+  CONSTRAINT decision_evidence_source_check CHECK ((source = ANY (ARRAY['technical'::text, 'llm'::text, 'model'::text, 'signal'::text]))),
+  CONSTRAINT decision_evidence_source_id_check CHECK ((((source = 'technical'::text) = (technical_signal_id IS NOT NULL)) AND ((source = 'llm'::text) = (llm_analysis_id IS NOT NULL)) AND ((source = 'model'::text) = (ml_prediction_id IS NOT NULL)) AND ((source = 'signal'::text) = (signal_id IS NOT NULL)))),
+  CONSTRAINT decision_evidence_weight_check CHECK (((weight >= (0)::double precision) AND (weight <= (1)::double precision)))
+);
+
+CREATE TRIGGER decision_evidence_append_only BEFORE DELETE OR UPDATE ON analysis.decision_evidence FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('analysis.decision_evidence');
+CREATE TRIGGER decision_evidence_at_once AFTER INSERT ON analysis.decision_evidence REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION analysis.refuse_later_parts();
+CREATE TRIGGER decision_evidence_no_truncate BEFORE TRUNCATE ON analysis.decision_evidence FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('analysis.decision_evidence');
+
+CREATE TABLE analysis.decisions (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  snapshot_id uuid,
+  strategy_id uuid,
+  exchange text,
+  symbol text NOT NULL,
+  intended_action text NOT NULL,
+  action text GENERATED ALWAYS AS (
+CASE
+    WHEN (vetoed_at IS NOT NULL) THEN 'vetoed'::text
+    ELSE intended_action
+END) STORED NOT NULL,
+  confidence double precision NOT NULL,
+  quantity numeric,
+  position_fraction numeric,
+  leverage numeric,
+  stop_loss numeric,
+  take_profit numeric,
+  entry_price numeric,
+  reasons jsonb NOT NULL,
+  market_regime text,
+  veto_reason text,
+  veto_source text,
+  vetoed_at timestamp(3) with time zone,
+  latency_ms integer,
+  decided_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT decisions_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT decisions_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT decisions_snapshot_id_fkey FOREIGN KEY (bot_id, snapshot_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT decisions_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT decisions_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT decisions_entry_price_check CHECK (((entry_price > (0)::numeric) AND (entry_price < 'Infinity'::numeric))),
+  CONSTRAINT decisions_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT decisions_intended_action_check CHECK ((intended_action = ANY (ARRAY['long'::text, 'short'::text, 'close'::text, 'hold'::text]))),
+  CONSTRAINT decisions_latency_ms_check CHECK ((latency_ms >= 0)),
+  CONSTRAINT decisions_leverage_check CHECK (((leverage > (0)::numeric) AND (leverage < 'Infinity'::numeric))),
+  CONSTRAINT decisions_market_regime_check CHECK ((btrim(market_regime) <> ''::text)),
+  CONSTRAINT decisions_position_fraction_check CHECK (((position_fraction >= (0)::numeric) AND (position_fraction < 'Infinity'::numeric))),
+  CONSTRAINT decisions_quantity_check CHECK (((quantity >= (0)::numeric) AND (quantity < 'Infinity'::numeric))),
+  CONSTRAINT decisions_reasons_check CHECK ((jsonb_typeof(reasons) = 'array'::text)),
+  CONSTRAINT decisions_stop_loss_check CHECK (((stop_loss > (0)::numeric) AND (stop_loss < 'Infinity'::numeric))),
+  CONSTRAINT decisions_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT decisions_take_profit_check CHECK (((take_profit > (0)::numeric) AND (take_profit < 'Infinity'::numeric))),
+  CONSTRAINT decisions_veto_reason_check CHECK ((btrim(veto_reason) <> ''::text)),
+  CONSTRAINT decisions_veto_source_check CHECK ((btrim(veto_source) <> ''::text)),
+  CONSTRAINT decisions_vetoed_at_check CHECK ((num_nonnulls(vetoed_at, veto_reason, veto_source) = ANY (ARRAY[0, 3])))
+);
+
+CREATE INDEX decisions_decided_at_idx ON analysis.decisions USING btree (bot_id, decided_at DESC, id DESC);
+CREATE INDEX decisions_reasons_idx ON analysis.decisions USING gin (reasons jsonb_path_ops);
+CREATE INDEX decisions_symbol_idx ON analysis.decisions USING btree (bot_id, symbol, decided_at DESC, id DESC);
+CREATE TRIGGER decisions_guard BEFORE UPDATE ON analysis.decisions FOR EACH ROW EXECUTE FUNCTION analysis.guard_decision();
+CREATE TRIGGER decisions_no_delete BEFORE DELETE ON analysis.decisions FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('analysis.decisions');
+CREATE TRIGGER decisions_no_truncate BEFORE TRUNCATE ON analysis.decisions FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('analysis.decisions');
+
+CREATE TABLE analysis.llm_analyses (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  symbol text,
+  exchange text,
+  kind text NOT NULL,
+  prompt_template text,
+  model text NOT NULL,
+  provider text,
+  sentiment text,
+  confidence double precision,
+  summary text,
+  key_factors jsonb,
+  prompt_tokens integer,
+  completion_tokens integer,
+  total_tokens integer GENERATED ALWAYS AS (
+CASE
+    WHEN ((prompt_tokens IS NULL) AND (completion_tokens IS NULL)) THEN NULL::integer
+    ELSE (COALESCE(prompt_tokens, 0) + COALESCE(completion_tokens, 0))
+END) STORED,
+  cost numeric,
+  cost_currency text DEFAULT 'USD'::text NOT NULL,
+  latency_ms integer,
+  temperature double precision,
+  cached boolean DEFAULT false NOT NULL,
+  status text DEFAULT 'success'::text NOT NULL,
+  error_message text,
+  prompt text,
+  response text,
+  response_json jsonb,
+  prompt_ciphertext bytea,
+  response_ciphertext bytea,
+  response_json_ciphertext bytea,
+  key_id text,
+  analysed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT llm_analyses_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT llm_analyses_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT llm_analyses_completion_tokens_check CHECK (((completion_tokens >= 0) AND (completion_tokens <= 1000000000))),
+  CONSTRAINT llm_analyses_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT llm_analyses_cost_check CHECK (((cost >= (0)::numeric) AND (cost < 'Infinity'::numeric))),
+  CONSTRAINT llm_analyses_cost_currency_check CHECK ((btrim(cost_currency) <> ''::text)),
+  CONSTRAINT llm_analyses_encrypted_by_key_check CHECK (((key_id IS NOT NULL) = (num_nonnulls(prompt_ciphertext, response_ciphertext, response_json_ciphertext) > 0))),
+  CONSTRAINT llm_analyses_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT llm_analyses_key_factors_check CHECK ((jsonb_typeof(key_factors) = 'array'::text)),
+  CONSTRAINT llm_analyses_key_id_check CHECK ((btrim(key_id) <> ''::text)),
+  CONSTRAINT llm_analyses_kind_check CHECK ((btrim(kind) <> ''::text)),
+  CONSTRAINT llm_analyses_latency_ms_check CHECK ((latency_ms >= 0)),
+  CONSTRAINT llm_analyses_model_check CHECK ((btrim(model) <> ''::text)),
+  CONSTRAINT llm_analyses_prompt_tokens_check CHECK (((prompt_tokens >= 0) AND (prompt_tokens <= 1000000000))),
+  CONSTRAINT llm_analyses_provider_check CHECK ((btrim(provider) <> ''::text)),
+  CONSTRAINT llm_analyses_readable_or_encrypted_check CHECK (((num_nonnulls(prompt_ciphertext, response_ciphertext, response_json_ciphertext) = 0) OR (num_nonnulls(prompt, response, response_json) = 0))),
+  CONSTRAINT llm_analyses_response_json_check CHECK ((jsonb_typeof(response_json) = ANY (ARRAY['object'::text, 'array'::text]))),
+  CONSTRAINT llm_analyses_sentiment_check CHECK ((sentiment = ANY (ARRAY['bullish'::text, 'bearish'::text, 'neutral'::text, 'uncertain'::text]))),
+  CONSTRAINT llm_analyses_status_check CHECK ((status = ANY (ARRAY['success'::text, 'error'::text, 'timeout'::text, 'cached'::text]))),
+  CONSTRAINT llm_analyses_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT llm_analyses_temperature_check CHECK (((temperature >= (0)::double precision) AND (temperature <= (10)::double precision)))
+);
+
+CREATE INDEX llm_analyses_analysed_at_idx ON analysis.llm_analyses USING btree (bot_id, analysed_at DESC, id DESC);
+CREATE INDEX llm_analyses_key_id_idx ON analysis.llm_analyses USING btree (key_id, bot_id, id) WHERE (num_nonnulls(prompt, response, response_json, prompt_ciphertext, response_ciphertext, response_json_ciphertext) > 0);
+CREATE INDEX llm_analyses_symbol_idx ON analysis.llm_analyses USING btree (bot_id, symbol, analysed_at DESC, id DESC);
+CREATE TRIGGER llm_analyses_guard BEFORE UPDATE ON analysis.llm_analyses FOR EACH ROW EXECUTE FUNCTION analysis.guard_llm_analysis();
+CREATE TRIGGER llm_analyses_no_delete BEFORE DELETE ON analysis.llm_analyses FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('analysis.llm_analyses');
+CREATE TRIGGER llm_analyses_no_truncate BEFORE TRUNCATE ON analysis.llm_analyses FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('analysis.llm_analyses');
+
+CREATE TABLE analysis.ml_predictions (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  symbol text NOT NULL,
+  action text NOT NULL,
+  confidence double precision NOT NULL,
+  prob_long double precision,
+  prob_short double precision,
+  prob_hold double precision,
+  feature_importance jsonb,
+  model_version text NOT NULL,
+  model_type text,
+  prediction_ms integer,
+  features_used integer,
+  historical_accuracy double precision,
+  predicted_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT ml_predictions_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT ml_predictions_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT ml_predictions_action_check CHECK ((action = ANY (ARRAY['long'::text, 'short'::text, 'close'::text, 'hold'::text]))),
+  CONSTRAINT ml_predictions_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT ml_predictions_feature_importance_check CHECK ((jsonb_typeof(feature_importance) = 'object'::text)),
+  CONSTRAINT ml_predictions_features_used_check CHECK (((features_used >= 0) AND (features_used <= 1000000000))),
+  CONSTRAINT ml_predictions_historical_accuracy_check CHECK (((historical_accuracy >= (0)::double precision) AND (historical_accuracy <= (1)::double precision))),
+  CONSTRAINT ml_predictions_model_type_check CHECK ((btrim(model_type) <> ''::text)),
+  CONSTRAINT ml_predictions_model_version_check CHECK ((btrim(model_version) <> ''::text)),
+  CONSTRAINT ml_predictions_prediction_ms_check CHECK ((prediction_ms >= 0)),
+  CONSTRAINT ml_predictions_prob_hold_check CHECK (((prob_hold >= (0)::double precision) AND (prob_hold <= (1)::double precision))),
+  CONSTRAINT ml_predictions_prob_long_check CHECK (((prob_long >= (0)::double precision) AND (prob_long <= (1)::double precision))),
+  CONSTRAINT ml_predictions_prob_short_check CHECK (((prob_short >= (0)::double precision) AND (prob_short <= (1)::double precision))),
+  CONSTRAINT ml_predictions_symbol_check CHECK ((btrim(symbol) <> ''::text))
+);
+
+CREATE INDEX ml_predictions_predicted_at_idx ON analysis.ml_predictions USING btree (bot_id, predicted_at DESC, id DESC);
+CREATE INDEX ml_predictions_symbol_idx ON analysis.ml_predictions USING btree (bot_id, symbol, predicted_at DESC, id DESC);
+CREATE TRIGGER ml_predictions_append_only BEFORE DELETE OR UPDATE ON analysis.ml_predictions FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('analysis.ml_predictions');
+CREATE TRIGGER ml_predictions_no_truncate BEFORE TRUNCATE ON analysis.ml_predictions FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('analysis.ml_predictions');
+
+CREATE TABLE analysis.technical_signals (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  exchange text,
+  symbol text NOT NULL,
+  timeframe text NOT NULL,
+  signal text NOT NULL,
+  confidence double precision NOT NULL,
+  bullish_count integer DEFAULT 0 NOT NULL,
+  bearish_count integer DEFAULT 0 NOT NULL,
+  neutral_count integer DEFAULT 0 NOT NULL,
+  indicators jsonb NOT NULL,
+  rsi numeric,
+  rsi_signal text,
+  macd_histogram numeric,
+  macd_signal text,
+  bollinger_position numeric,
+  bollinger_signal text,
+  analysed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT technical_signals_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT technical_signals_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT technical_signals_bearish_count_check CHECK (((bearish_count >= 0) AND (bearish_count <= 1000000000))),
+  CONSTRAINT technical_signals_bollinger_position_check CHECK (((bollinger_position > '-Infinity'::numeric) AND (bollinger_position < 'Infinity'::numeric))),
+  CONSTRAINT technical_signals_bollinger_signal_check CHECK ((bollinger_signal = ANY (ARRAY['bullish'::text, 'bearish'::text, 'neutral'::text]))),
+  CONSTRAINT technical_signals_bullish_count_check CHECK (((bullish_count >= 0) AND (bullish_count <= 1000000000))),
+  CONSTRAINT technical_signals_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT technical_signals_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT technical_signals_indicators_check CHECK ((jsonb_typeof(indicators) = 'object'::text)),
+  CONSTRAINT technical_signals_macd_histogram_check CHECK (((macd_histogram > '-Infinity'::numeric) AND (macd_histogram < 'Infinity'::numeric))),
+  CONSTRAINT technical_signals_macd_signal_check CHECK ((macd_signal = ANY (ARRAY['bullish'::text, 'bearish'::text, 'neutral'::text]))),
+  CONSTRAINT technical_signals_neutral_count_check CHECK (((neutral_count >= 0) AND (neutral_count <= 1000000000))),
+  CONSTRAINT technical_signals_rsi_check CHECK (((rsi >= (0)::numeric) AND (rsi <= (100)::numeric))),
+  CONSTRAINT technical_signals_rsi_signal_check CHECK ((rsi_signal = ANY (ARRAY['bullish'::text, 'bearish'::text, 'neutral'::text]))),
+  CONSTRAINT technical_signals_signal_check CHECK ((signal = ANY (ARRAY['bullish'::text, 'bearish'::text, 'neutral'::text]))),
+  CONSTRAINT technical_signals_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT technical_signals_timeframe_check CHECK ((btrim(timeframe) <> ''::text))
+);
+
+CREATE INDEX technical_signals_analysed_at_idx ON analysis.technical_signals USING btree (bot_id, analysed_at DESC, id DESC);
+CREATE INDEX technical_signals_symbol_idx ON analysis.technical_signals USING btree (bot_id, symbol, analysed_at DESC, id DESC);
+CREATE TRIGGER technical_signals_append_only BEFORE DELETE OR UPDATE ON analysis.technical_signals FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('analysis.technical_signals');
+CREATE TRIGGER technical_signals_no_truncate BEFORE TRUNCATE ON analysis.technical_signals FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('analysis.technical_signals');
 
 CREATE TABLE analytics.daily_pnl (
   bot_id text NOT NULL,
@@ -131,6 +432,269 @@ CREATE TABLE analytics.refreshes (
   CONSTRAINT refreshes_view_name_check CHECK ((view_name = ANY (ARRAY['bot_performance'::text, 'daily_portfolio'::text])))
 );
 
+CREATE TABLE arbitrage.dex_prices (
+  pair text NOT NULL,
+  chain text NOT NULL,
+  dex text NOT NULL,
+  observed_at timestamp(3) with time zone NOT NULL,
+  price numeric NOT NULL,
+  volume numeric,
+  liquidity numeric,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT dex_prices_pair_chain_dex_observed_at_pkey PRIMARY KEY (pair, chain, dex, observed_at),
+  CONSTRAINT dex_prices_chain_check CHECK (((btrim(chain) <> ''::text) AND (char_length(chain) <= 200))),
+  CONSTRAINT dex_prices_dex_check CHECK (((btrim(dex) <> ''::text) AND (char_length(dex) <= 200))),
+  CONSTRAINT dex_prices_liquidity_check CHECK (((liquidity >= (0)::numeric) AND (liquidity < 'Infinity'::numeric))),
+  CONSTRAINT dex_prices_pair_check CHECK (((btrim(pair) <> ''::text) AND (char_length(pair) <= 200))),
+  CONSTRAINT dex_prices_price_check CHECK (((price > (0)::numeric) AND (price < 'Infinity'::numeric))),
+  CONSTRAINT dex_prices_volume_check CHECK (((volume >= (0)::numeric) AND (volume < 'Infinity'::numeric)))
+);
+
+CREATE TRIGGER dex_prices_updated_at BEFORE UPDATE ON arbitrage.dex_prices FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE arbitrage.executions (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  opportunity_id uuid NOT NULL,
+  status text DEFAULT 'pending'::text NOT NULL,
+  legs jsonb DEFAULT '[]'::jsonb NOT NULL,
+  transaction_hashes text[] DEFAULT '{}'::text[] NOT NULL,
+  gas_used numeric,
+  profit numeric,
+  error text,
+  started_at timestamp(3) with time zone NOT NULL,
+  finished_at timestamp(3) with time zone,
+  CONSTRAINT executions_bot_id_id_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT executions_opportunity_id_fkey FOREIGN KEY (bot_id, opportunity_id) REFERENCES arbitrage.opportunities(bot_id, id),
+  CONSTRAINT executions_error_check CHECK ((btrim(error) <> ''::text)),
+  CONSTRAINT executions_finished_at_check CHECK ((finished_at >= started_at)),
+  CONSTRAINT executions_finished_at_status_check CHECK (((finished_at IS NULL) = (status = 'pending'::text))),
+  CONSTRAINT executions_gas_used_check CHECK (((gas_used >= (0)::numeric) AND (gas_used < 'Infinity'::numeric))),
+  CONSTRAINT executions_legs_check CHECK ((jsonb_typeof(legs) = 'array'::text)),
+  CONSTRAINT executions_profit_check CHECK (((profit > '-Infinity'::numeric) AND (profit < 'Infinity'::numeric))),
+  CONSTRAINT executions_profit_status_check CHECK (
+CASE status
+    WHEN 'pending'::text THEN (profit IS NULL)
+    WHEN 'failed'::text THEN true
+    ELSE (profit IS NOT NULL)
+END),
+  CONSTRAINT executions_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'partial'::text]))),
+  CONSTRAINT executions_transaction_hashes_check CHECK (((array_position(transaction_hashes, NULL::text) IS NULL) AND (array_to_string(transaction_hashes, ''::text) ~ '^[A-Za-z0-9_:./+=-]*$'::text)))
+);
+
+CREATE INDEX executions_started_at_idx ON arbitrage.executions USING btree (bot_id, started_at DESC, id DESC);
+CREATE UNIQUE INDEX executions_bot_id_opportunity_id_key ON arbitrage.executions USING btree (bot_id, opportunity_id);
+CREATE TRIGGER executions_finished AFTER UPDATE OF status ON arbitrage.executions FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION arbitrage.mark_opportunity();
+CREATE TRIGGER executions_guard BEFORE INSERT OR UPDATE ON arbitrage.executions FOR EACH ROW EXECUTE FUNCTION arbitrage.guard_execution();
+CREATE TRIGGER executions_no_delete BEFORE DELETE ON arbitrage.executions FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('arbitrage.executions');
+CREATE TRIGGER executions_no_truncate BEFORE TRUNCATE ON arbitrage.executions FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('arbitrage.executions');
+CREATE TRIGGER executions_started AFTER INSERT ON arbitrage.executions FOR EACH ROW EXECUTE FUNCTION arbitrage.mark_opportunity();
+
+CREATE TABLE arbitrage.flash_loans (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  protocol text NOT NULL,
+  chain text NOT NULL,
+  token text NOT NULL,
+  amount numeric NOT NULL,
+  fee_fraction numeric NOT NULL,
+  fee numeric GENERATED ALWAYS AS ((amount * fee_fraction)) STORED NOT NULL,
+  path jsonb NOT NULL,
+  gas_estimate numeric,
+  estimated_profit numeric NOT NULL,
+  capital_required numeric NOT NULL,
+  probability double precision,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  detected_at timestamp(3) with time zone NOT NULL,
+  expires_at timestamp(3) with time zone,
+  CONSTRAINT flash_loans_bot_id_id_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT flash_loans_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT flash_loans_amount_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric))),
+  CONSTRAINT flash_loans_capital_required_check CHECK (((capital_required >= (0)::numeric) AND (capital_required < 'Infinity'::numeric))),
+  CONSTRAINT flash_loans_chain_check CHECK (((btrim(chain) <> ''::text) AND (char_length(chain) <= 200))),
+  CONSTRAINT flash_loans_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT flash_loans_estimated_profit_check CHECK (((estimated_profit > '-Infinity'::numeric) AND (estimated_profit < 'Infinity'::numeric))),
+  CONSTRAINT flash_loans_expires_at_check CHECK ((expires_at > detected_at)),
+  CONSTRAINT flash_loans_fee_fraction_check CHECK (((fee_fraction >= (0)::numeric) AND (fee_fraction <= (1)::numeric))),
+  CONSTRAINT flash_loans_gas_estimate_check CHECK (((gas_estimate >= (0)::numeric) AND (gas_estimate < 'Infinity'::numeric))),
+  CONSTRAINT flash_loans_path_check CHECK ((jsonb_typeof(path) = 'array'::text)),
+  CONSTRAINT flash_loans_probability_check CHECK (((probability >= (0)::double precision) AND (probability <= (1)::double precision))),
+  CONSTRAINT flash_loans_protocol_check CHECK (((btrim(protocol) <> ''::text) AND (char_length(protocol) <= 200))),
+  CONSTRAINT flash_loans_token_check CHECK (((btrim(token) <> ''::text) AND (char_length(token) <= 200)))
+);
+
+CREATE INDEX flash_loans_detected_at_idx ON arbitrage.flash_loans USING btree (bot_id, detected_at DESC, id DESC);
+CREATE TRIGGER flash_loans_append_only BEFORE DELETE OR UPDATE ON arbitrage.flash_loans FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('arbitrage.flash_loans');
+CREATE TRIGGER flash_loans_no_truncate BEFORE TRUNCATE ON arbitrage.flash_loans FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('arbitrage.flash_loans');
+
+CREATE TABLE arbitrage.gas_prices (
+  chain text NOT NULL,
+  observed_at timestamp(3) with time zone NOT NULL,
+  slow_gwei numeric,
+  standard_gwei numeric NOT NULL,
+  fast_gwei numeric,
+  instant_gwei numeric,
+  base_fee_gwei numeric,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT gas_prices_chain_observed_at_pkey PRIMARY KEY (chain, observed_at),
+  CONSTRAINT gas_prices_base_fee_gwei_check CHECK (((base_fee_gwei >= (0)::numeric) AND (base_fee_gwei < 'Infinity'::numeric))),
+  CONSTRAINT gas_prices_chain_check CHECK (((btrim(chain) <> ''::text) AND (char_length(chain) <= 200))),
+  CONSTRAINT gas_prices_fast_gwei_check CHECK (((fast_gwei >= (0)::numeric) AND (fast_gwei < 'Infinity'::numeric))),
+  CONSTRAINT gas_prices_instant_gwei_check CHECK (((instant_gwei >= (0)::numeric) AND (instant_gwei < 'Infinity'::numeric))),
+  CONSTRAINT gas_prices_slow_gwei_check CHECK (((slow_gwei >= (0)::numeric) AND (slow_gwei < 'Infinity'::numeric))),
+  CONSTRAINT gas_prices_standard_gwei_check CHECK (((standard_gwei >= (0)::numeric) AND (standard_gwei < 'Infinity'::numeric)))
+);
+
+CREATE TRIGGER gas_prices_updated_at BEFORE UPDATE ON arbitrage.gas_prices FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE arbitrage.opportunities (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  pair text NOT NULL,
+  buy_exchange text NOT NULL,
+  buy_chain text,
+  sell_exchange text NOT NULL,
+  sell_chain text,
+  buy_price numeric NOT NULL,
+  sell_price numeric NOT NULL,
+  quantity numeric NOT NULL,
+  currency text NOT NULL,
+  fees numeric DEFAULT 0 NOT NULL,
+  gas_cost numeric DEFAULT 0 NOT NULL,
+  gross_profit numeric GENERATED ALWAYS AS (((sell_price - buy_price) * quantity)) STORED NOT NULL,
+  net_profit numeric GENERATED ALWAYS AS (((((sell_price - buy_price) * quantity) - fees) - gas_cost)) STORED NOT NULL,
+  profit_fraction numeric GENERATED ALWAYS AS (round((((sell_price - buy_price) * 1.000000000000000000000000000000000000000000000000000000000000) / NULLIF(buy_price, (0)::numeric)), 40)) STORED NOT NULL,
+  legs jsonb DEFAULT '[]'::jsonb NOT NULL,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  status text DEFAULT 'open'::text NOT NULL,
+  execution_id uuid,
+  detected_at timestamp(3) with time zone NOT NULL,
+  expires_at timestamp(3) with time zone,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT opportunities_bot_id_id_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT opportunities_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT opportunities_execution_id_fkey FOREIGN KEY (bot_id, execution_id) REFERENCES arbitrage.executions(bot_id, id),
+  CONSTRAINT opportunities_buy_chain_check CHECK (((btrim(buy_chain) <> ''::text) AND (char_length(buy_chain) <= 200))),
+  CONSTRAINT opportunities_buy_exchange_check CHECK (((btrim(buy_exchange) <> ''::text) AND (char_length(buy_exchange) <= 200))),
+  CONSTRAINT opportunities_buy_price_check CHECK (((buy_price > (0)::numeric) AND (buy_price < 'Infinity'::numeric))),
+  CONSTRAINT opportunities_currency_check CHECK (((btrim(currency) <> ''::text) AND (char_length(currency) <= 200))),
+  CONSTRAINT opportunities_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT opportunities_execution_id_status_check CHECK (((execution_id IS NOT NULL) = (status = ANY (ARRAY['executing'::text, 'executed'::text, 'failed'::text])))),
+  CONSTRAINT opportunities_expires_at_check CHECK ((expires_at > detected_at)),
+  CONSTRAINT opportunities_expires_at_status_check CHECK (((expires_at IS NOT NULL) OR (status <> 'expired'::text))),
+  CONSTRAINT opportunities_fees_check CHECK (((fees > '-Infinity'::numeric) AND (fees < 'Infinity'::numeric))),
+  CONSTRAINT opportunities_gas_cost_check CHECK (((gas_cost >= (0)::numeric) AND (gas_cost < 'Infinity'::numeric))),
+  CONSTRAINT opportunities_kind_buy_chain_sell_chain_check CHECK (
+CASE kind
+    WHEN 'cex_dex'::text THEN ((buy_chain IS NULL) <> (sell_chain IS NULL))
+    WHEN 'intra_chain'::text THEN COALESCE((buy_chain = sell_chain), false)
+    WHEN 'cross_chain'::text THEN COALESCE((buy_chain <> sell_chain), false)
+    ELSE (NOT (buy_chain IS DISTINCT FROM sell_chain))
+END),
+  CONSTRAINT opportunities_kind_check CHECK ((kind = ANY (ARRAY['cex_dex'::text, 'intra_chain'::text, 'cross_chain'::text, 'triangular'::text]))),
+  CONSTRAINT opportunities_legs_check CHECK ((jsonb_typeof(legs) = 'array'::text)),
+  CONSTRAINT opportunities_pair_check CHECK (((btrim(pair) <> ''::text) AND (char_length(pair) <= 200))),
+  CONSTRAINT opportunities_quantity_check CHECK (((quantity > (0)::numeric) AND (quantity < 'Infinity'::numeric))),
+  CONSTRAINT opportunities_sell_chain_check CHECK (((btrim(sell_chain) <> ''::text) AND (char_length(sell_chain) <= 200))),
+  CONSTRAINT opportunities_sell_exchange_check CHECK (((btrim(sell_exchange) <> ''::text) AND (char_length(sell_exchange) <= 200))),
+  CONSTRAINT opportunities_sell_price_check CHECK (((sell_price > (0)::numeric) AND (sell_price < 'Infinity'::numeric))),
+  CONSTRAINT opportunities_status_check CHECK ((status = ANY (ARRAY['open'::text, 'executing'::text, 'executed'::text, 'failed'::text, 'expired'::text])))
+);
+
+CREATE INDEX opportunities_detected_at_idx ON arbitrage.opportunities USING btree (bot_id, detected_at DESC, id DESC);
+CREATE INDEX opportunities_expires_at_idx ON arbitrage.opportunities USING btree (bot_id, expires_at) WHERE (status = 'open'::text);
+CREATE INDEX opportunities_net_profit_idx ON arbitrage.opportunities USING btree (bot_id, currency, net_profit DESC, id DESC) WHERE (status = 'open'::text);
+CREATE TRIGGER opportunities_guard BEFORE INSERT OR UPDATE ON arbitrage.opportunities FOR EACH ROW EXECUTE FUNCTION arbitrage.guard_opportunity();
+CREATE TRIGGER opportunities_no_delete BEFORE DELETE ON arbitrage.opportunities FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('arbitrage.opportunities');
+CREATE TRIGGER opportunities_no_truncate BEFORE TRUNCATE ON arbitrage.opportunities FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('arbitrage.opportunities');
+CREATE TRIGGER opportunities_updated_at BEFORE UPDATE ON arbitrage.opportunities FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE arbitrage.triangles (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  exchange text NOT NULL,
+  chain text,
+  route jsonb NOT NULL,
+  profit_fraction numeric NOT NULL,
+  executed boolean DEFAULT false NOT NULL,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  detected_at timestamp(3) with time zone NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT triangles_bot_id_id_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT triangles_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT triangles_chain_check CHECK (((btrim(chain) <> ''::text) AND (char_length(chain) <= 200))),
+  CONSTRAINT triangles_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT triangles_exchange_check CHECK (((btrim(exchange) <> ''::text) AND (char_length(exchange) <= 200))),
+  CONSTRAINT triangles_profit_fraction_check CHECK (((profit_fraction >= ('-1'::integer)::numeric) AND (profit_fraction < 'Infinity'::numeric))),
+  CONSTRAINT triangles_route_check CHECK (
+CASE
+    WHEN (jsonb_typeof(route) = 'array'::text) THEN (jsonb_array_length(route) >= 3)
+    ELSE false
+END)
+);
+
+CREATE INDEX triangles_detected_at_idx ON arbitrage.triangles USING btree (bot_id, detected_at DESC, id DESC);
+CREATE TRIGGER triangles_executed BEFORE UPDATE ON arbitrage.triangles FOR EACH ROW EXECUTE FUNCTION arbitrage.guard_triangle();
+CREATE TRIGGER triangles_guard BEFORE UPDATE ON arbitrage.triangles FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('arbitrage.triangles', 'executed', 'updated_at');
+CREATE TRIGGER triangles_no_delete BEFORE DELETE ON arbitrage.triangles FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('arbitrage.triangles');
+CREATE TRIGGER triangles_no_truncate BEFORE TRUNCATE ON arbitrage.triangles FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('arbitrage.triangles');
+CREATE TRIGGER triangles_updated_at BEFORE UPDATE ON arbitrage.triangles FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE audit.chains (
+  bot_id text NOT NULL,
+  chain text NOT NULL,
+  length bigint NOT NULL,
+  previous_hash bytea NOT NULL,
+  hash bytea NOT NULL,
+  CONSTRAINT chains_pkey PRIMARY KEY (bot_id, chain)
+);
+
+CREATE TRIGGER chains_guard BEFORE DELETE OR UPDATE ON audit.chains FOR EACH ROW EXECUTE FUNCTION audit.guard_chain();
+CREATE TRIGGER chains_no_truncate BEFORE TRUNCATE ON audit.chains FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.chains');
+
+CREATE TABLE audit.decision_history (
+  bot_id text NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  event_id uuid,
+  action text NOT NULL,
+  actor text NOT NULL,
+  symbol text,
+  rationale text NOT NULL,
+  confidence double precision,
+  risk_check_result text,
+  strategy_id uuid,
+  trade_idea_id uuid,
+  snapshot_id uuid,
+  decision_id uuid,
+  order_id uuid,
+  human_override boolean DEFAULT false NOT NULL,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  occurred_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  sequence bigint DEFAULT 0 NOT NULL,
+  previous_hash bytea DEFAULT '\x'::bytea NOT NULL,
+  hash bytea DEFAULT '\x'::bytea NOT NULL,
+  CONSTRAINT decision_history_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT decision_history_sequence_key UNIQUE (bot_id, sequence),
+  CONSTRAINT decision_history_action_check CHECK ((action = ANY (ARRAY['ai_proposed'::text, 'ai_auto_executed'::text, 'human_approved'::text, 'human_rejected'::text, 'risk_rejected'::text, 'ai_halted'::text, 'ai_resumed'::text, 'admin_note'::text]))),
+  CONSTRAINT decision_history_actor_check CHECK ((btrim(actor) <> ''::text)),
+  CONSTRAINT decision_history_bot_id_check CHECK ((btrim(bot_id) <> ''::text)),
+  CONSTRAINT decision_history_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT decision_history_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT decision_history_rationale_check CHECK ((btrim(rationale) <> ''::text)),
+  CONSTRAINT decision_history_risk_check_result_check CHECK ((risk_check_result ~ '^(pass|fail:.+)$'::text))
+);
+
+CREATE INDEX decision_history_decision_id_idx ON audit.decision_history USING btree (bot_id, decision_id) WHERE (decision_id IS NOT NULL);
+CREATE INDEX decision_history_occurred_at_idx ON audit.decision_history USING btree (bot_id, occurred_at DESC, id DESC);
+CREATE INDEX decision_history_trade_idea_id_idx ON audit.decision_history USING btree (bot_id, trade_idea_id) WHERE (trade_idea_id IS NOT NULL);
+CREATE UNIQUE INDEX decision_history_event_id_key ON audit.decision_history USING btree (bot_id, event_id) WHERE (event_id IS NOT NULL);
+CREATE TRIGGER decision_history_append_only BEFORE DELETE OR UPDATE ON audit.decision_history FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('audit.decision_history');
+CREATE TRIGGER decision_history_chain BEFORE INSERT ON audit.decision_history FOR EACH ROW EXECUTE FUNCTION audit.chain_row('decision_history');
+CREATE TRIGGER decision_history_no_truncate BEFORE TRUNCATE ON audit.decision_history FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.decision_history');
+
 CREATE TABLE audit.risk_events (
   bot_id text NOT NULL,
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -140,16 +704,70 @@ CREATE TABLE audit.risk_events (
   subject_id uuid,
   details jsonb NOT NULL,
   occurred_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  event_id uuid,
+  actual numeric,
+  threshold numeric,
+  action_taken text,
+  resolves_id bigint,
+  sequence bigint DEFAULT 0 NOT NULL,
+  previous_hash bytea DEFAULT '\x'::bytea NOT NULL,
+  hash bytea DEFAULT '\x'::bytea NOT NULL,
   CONSTRAINT risk_events_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT risk_events_sequence_key UNIQUE (bot_id, kind, sequence),
   CONSTRAINT risk_events_actor_check CHECK ((btrim(actor) <> ''::text)),
+  CONSTRAINT risk_events_actual_check CHECK (((actual > '-Infinity'::numeric) AND (actual < 'Infinity'::numeric))),
   CONSTRAINT risk_events_bot_id_check CHECK ((btrim(bot_id) <> ''::text)),
   CONSTRAINT risk_events_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
-  CONSTRAINT risk_events_kind_check CHECK ((kind = ANY (ARRAY['settings_changed'::text, 'kill_switch_changed'::text, 'circuit_breaker_changed'::text, 'lock_changed'::text, 'stop_order_changed'::text, 'alert_changed'::text, 'bot_status_changed'::text, 'order_denied'::text])))
+  CONSTRAINT risk_events_kind_check CHECK ((kind = ANY (ARRAY['settings_changed'::text, 'kill_switch_changed'::text, 'circuit_breaker_changed'::text, 'lock_changed'::text, 'stop_order_changed'::text, 'alert_changed'::text, 'bot_status_changed'::text, 'order_denied'::text, 'daily_loss_limit'::text, 'weekly_loss_limit'::text, 'max_drawdown'::text, 'position_limit'::text, 'leverage_limit'::text, 'exposure_limit'::text, 'concentration_limit'::text, 'resolved'::text]))),
+  CONSTRAINT risk_events_resolves_id_kind_check CHECK (((kind = 'resolved'::text) = (resolves_id IS NOT NULL))),
+  CONSTRAINT risk_events_threshold_check CHECK (((threshold > '-Infinity'::numeric) AND (threshold < 'Infinity'::numeric)))
 );
 
+CREATE INDEX risk_events_breach_idx ON audit.risk_events USING btree (bot_id, occurred_at DESC, id DESC) WHERE (kind = ANY (ARRAY['daily_loss_limit'::text, 'weekly_loss_limit'::text, 'max_drawdown'::text, 'position_limit'::text, 'leverage_limit'::text, 'exposure_limit'::text, 'concentration_limit'::text]));
 CREATE INDEX risk_events_occurred_at_idx ON audit.risk_events USING btree (bot_id, occurred_at DESC, id DESC);
+CREATE UNIQUE INDEX risk_events_event_id_key ON audit.risk_events USING btree (bot_id, event_id) WHERE (event_id IS NOT NULL);
+CREATE UNIQUE INDEX risk_events_resolves_id_key ON audit.risk_events USING btree (bot_id, resolves_id) WHERE (resolves_id IS NOT NULL);
 CREATE TRIGGER risk_events_append_only BEFORE DELETE OR UPDATE ON audit.risk_events FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('audit.risk_events');
+CREATE TRIGGER risk_events_chain BEFORE INSERT ON audit.risk_events FOR EACH ROW EXECUTE FUNCTION audit.chain_row('risk_events', 'by kind');
 CREATE TRIGGER risk_events_no_truncate BEFORE TRUNCATE ON audit.risk_events FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.risk_events');
+
+CREATE TABLE audit.system_events (
+  bot_id text NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  event_id uuid,
+  kind text NOT NULL,
+  severity text NOT NULL,
+  actor text,
+  component text,
+  message text NOT NULL,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  exchange text,
+  symbol text,
+  order_id uuid,
+  trade_id text,
+  position_id uuid,
+  error_code text,
+  stack_trace text,
+  occurred_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  sequence bigint DEFAULT 0 NOT NULL,
+  previous_hash bytea DEFAULT '\x'::bytea NOT NULL,
+  hash bytea DEFAULT '\x'::bytea NOT NULL,
+  CONSTRAINT system_events_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT system_events_sequence_key UNIQUE (bot_id, sequence),
+  CONSTRAINT system_events_actor_check CHECK ((btrim(actor) <> ''::text)),
+  CONSTRAINT system_events_bot_id_check CHECK ((btrim(bot_id) <> ''::text)),
+  CONSTRAINT system_events_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+  CONSTRAINT system_events_kind_check CHECK ((btrim(kind) <> ''::text)),
+  CONSTRAINT system_events_message_check CHECK ((btrim(message) <> ''::text)),
+  CONSTRAINT system_events_severity_check CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text])))
+);
+
+CREATE INDEX system_events_occurred_at_idx ON audit.system_events USING btree (bot_id, occurred_at DESC, id DESC);
+CREATE INDEX system_events_severe_idx ON audit.system_events USING btree (bot_id, occurred_at DESC, id DESC) WHERE (severity = ANY (ARRAY['warning'::text, 'error'::text, 'critical'::text]));
+CREATE UNIQUE INDEX system_events_event_id_key ON audit.system_events USING btree (bot_id, event_id) WHERE (event_id IS NOT NULL);
+CREATE TRIGGER system_events_append_only BEFORE DELETE OR UPDATE ON audit.system_events FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('audit.system_events');
+CREATE TRIGGER system_events_chain BEFORE INSERT ON audit.system_events FOR EACH ROW EXECUTE FUNCTION audit.chain_row('system_events');
+CREATE TRIGGER system_events_no_truncate BEFORE TRUNCATE ON audit.system_events FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.system_events');
 
 CREATE TABLE fleet.bot_configurations (
   bot_id text NOT NULL,
@@ -240,6 +858,105 @@ CREATE TABLE fleet.settings (
 );
 
 CREATE TRIGGER settings_updated_at BEFORE UPDATE ON fleet.settings FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE ideas.auto_trading (
+  bot_id text NOT NULL,
+  enabled boolean NOT NULL,
+  reason text NOT NULL,
+  changed_by text NOT NULL,
+  changed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  CONSTRAINT auto_trading_pkey PRIMARY KEY (bot_id),
+  CONSTRAINT auto_trading_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT auto_trading_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT auto_trading_reason_check CHECK ((btrim(reason) <> ''::text))
+);
+
+CREATE TRIGGER auto_trading_flipped AFTER UPDATE ON ideas.auto_trading FOR EACH ROW WHEN ((new.enabled IS DISTINCT FROM old.enabled)) EXECUTE FUNCTION ideas.log_flip();
+CREATE TRIGGER auto_trading_guard BEFORE INSERT OR UPDATE ON ideas.auto_trading FOR EACH ROW EXECUTE FUNCTION ideas.guard_auto_trading();
+CREATE TRIGGER auto_trading_no_delete BEFORE DELETE ON ideas.auto_trading FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('ideas.auto_trading');
+CREATE TRIGGER auto_trading_no_truncate BEFORE TRUNCATE ON ideas.auto_trading FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('ideas.auto_trading');
+CREATE TRIGGER auto_trading_set AFTER INSERT ON ideas.auto_trading FOR EACH ROW WHEN (new.enabled) EXECUTE FUNCTION ideas.log_flip();
+
+CREATE TABLE ideas.trade_ideas (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  strategy_id uuid,
+  snapshot_id uuid NOT NULL,
+  decision_id uuid,
+  order_id uuid,
+  decided_by uuid,
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  direction text NOT NULL,
+  position_side text DEFAULT 'net'::text NOT NULL,
+  order_type text NOT NULL,
+  quantity numeric NOT NULL,
+  entry_price numeric,
+  entry_low numeric,
+  entry_high numeric,
+  stop_loss numeric NOT NULL,
+  targets numeric[] NOT NULL,
+  expected_hold text,
+  rationale text NOT NULL,
+  confidence double precision NOT NULL,
+  status text DEFAULT 'waiting'::text NOT NULL,
+  status_reason text,
+  checks jsonb DEFAULT '[]'::jsonb NOT NULL,
+  expires_at timestamp(3) with time zone,
+  decided_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT trade_ideas_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT trade_ideas_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT trade_ideas_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES access.users(id),
+  CONSTRAINT trade_ideas_decision_id_fkey FOREIGN KEY (bot_id, decision_id) REFERENCES analysis.decisions(bot_id, id),
+  CONSTRAINT trade_ideas_order_id_fkey FOREIGN KEY (bot_id, order_id) REFERENCES trading.orders(bot_id, id),
+  CONSTRAINT trade_ideas_snapshot_id_fkey FOREIGN KEY (bot_id, snapshot_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT trade_ideas_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT trade_ideas_checks_check CHECK ((jsonb_typeof(checks) = 'array'::text)),
+  CONSTRAINT trade_ideas_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT trade_ideas_decided_at_status_check CHECK (((decided_at IS NOT NULL) = (status = ANY (ARRAY['auto_executed'::text, 'rejected'::text, 'halted_by_risk'::text])))),
+  CONSTRAINT trade_ideas_decided_by_status_check CHECK (((decided_by IS NULL) OR (status = ANY (ARRAY['auto_executed'::text, 'rejected'::text])))),
+  CONSTRAINT trade_ideas_direction_check CHECK ((direction = ANY (ARRAY['long'::text, 'short'::text]))),
+  CONSTRAINT trade_ideas_entry_high_check CHECK (((entry_high > '-Infinity'::numeric) AND (entry_high < 'Infinity'::numeric))),
+  CONSTRAINT trade_ideas_entry_low_check CHECK (((entry_low > '-Infinity'::numeric) AND (entry_low < 'Infinity'::numeric))),
+  CONSTRAINT trade_ideas_entry_low_entry_high_check CHECK ((((entry_low IS NULL) = (entry_high IS NULL)) AND ((entry_low IS NULL) OR (entry_low <= entry_high)) AND ((entry_low IS NULL) OR (entry_price IS NULL) OR ((entry_price >= entry_low) AND (entry_price <= entry_high))))),
+  CONSTRAINT trade_ideas_entry_price_check CHECK (((entry_price > '-Infinity'::numeric) AND (entry_price < 'Infinity'::numeric))),
+  CONSTRAINT trade_ideas_entry_price_order_type_check CHECK (((order_type = 'market'::text) OR (entry_price IS NOT NULL) OR (entry_low IS NOT NULL))),
+  CONSTRAINT trade_ideas_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT trade_ideas_expected_hold_check CHECK ((btrim(expected_hold) <> ''::text)),
+  CONSTRAINT trade_ideas_order_id_status_check CHECK (((order_id IS NOT NULL) = (status = 'auto_executed'::text))),
+  CONSTRAINT trade_ideas_order_type_check CHECK ((order_type = ANY (ARRAY['market'::text, 'limit'::text]))),
+  CONSTRAINT trade_ideas_position_side_direction_check CHECK (((position_side = 'net'::text) OR (position_side = direction))),
+  CONSTRAINT trade_ideas_quantity_check CHECK (((quantity > (0)::numeric) AND (quantity < 'Infinity'::numeric))),
+  CONSTRAINT trade_ideas_rationale_check CHECK ((btrim(rationale) <> ''::text)),
+  CONSTRAINT trade_ideas_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'needs_approval'::text, 'auto_executed'::text, 'rejected'::text, 'halted_by_risk'::text]))),
+  CONSTRAINT trade_ideas_status_reason_status_check CHECK (((status = 'waiting'::text) OR ((btrim(status_reason) <> ''::text) IS TRUE))),
+  CONSTRAINT trade_ideas_stop_loss_check CHECK (((stop_loss > '-Infinity'::numeric) AND (stop_loss < 'Infinity'::numeric))),
+  CONSTRAINT trade_ideas_stop_loss_direction_check CHECK (
+CASE direction
+    WHEN 'long'::text THEN (stop_loss < COALESCE(entry_low, entry_price, targets[1]))
+    ELSE (stop_loss > COALESCE(entry_high, entry_price, targets[1]))
+END),
+  CONSTRAINT trade_ideas_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT trade_ideas_targets_check CHECK (((cardinality(targets) > 0) AND (array_position(targets, NULL::numeric) IS NULL) AND ('-Infinity'::numeric < ALL (targets)) AND ('Infinity'::numeric > ALL (targets)))),
+  CONSTRAINT trade_ideas_targets_direction_check CHECK (
+CASE direction
+    WHEN 'long'::text THEN (COALESCE(entry_high, entry_price, stop_loss) < ALL (targets))
+    ELSE (COALESCE(entry_low, entry_price, stop_loss) > ALL (targets))
+END)
+);
+
+CREATE INDEX trade_ideas_created_at_idx ON ideas.trade_ideas USING btree (bot_id, created_at DESC, id DESC);
+CREATE INDEX trade_ideas_decision_id_idx ON ideas.trade_ideas USING btree (bot_id, decision_id) WHERE (decision_id IS NOT NULL);
+CREATE INDEX trade_ideas_status_idx ON ideas.trade_ideas USING btree (bot_id, status, created_at DESC, id DESC);
+CREATE UNIQUE INDEX trade_ideas_order_id_key ON ideas.trade_ideas USING btree (bot_id, order_id) WHERE (order_id IS NOT NULL);
+CREATE TRIGGER trade_ideas_facts BEFORE UPDATE ON ideas.trade_ideas FOR EACH ROW EXECUTE FUNCTION risk.guard_facts('ideas.trade_ideas', 'status', 'status_reason', 'checks', 'order_id', 'decided_by', 'decided_at', 'updated_at');
+CREATE TRIGGER trade_ideas_guard BEFORE INSERT OR UPDATE ON ideas.trade_ideas FOR EACH ROW EXECUTE FUNCTION ideas.guard_idea();
+CREATE TRIGGER trade_ideas_logged AFTER UPDATE OF status ON ideas.trade_ideas FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION ideas.log_step();
+CREATE TRIGGER trade_ideas_no_delete BEFORE DELETE ON ideas.trade_ideas FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('ideas.trade_ideas');
+CREATE TRIGGER trade_ideas_no_truncate BEFORE TRUNCATE ON ideas.trade_ideas FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('ideas.trade_ideas');
 
 CREATE TABLE market.calendar_events (
   id uuid NOT NULL,
@@ -1077,6 +1794,526 @@ CREATE TABLE risk.volatility (
   CONSTRAINT volatility_window_days_check CHECK ((window_days > 0))
 );
 
+CREATE TABLE snapshots.account (
+  bot_id text NOT NULL,
+  bundle_id uuid NOT NULL,
+  exchange text NOT NULL,
+  currency text NOT NULL,
+  balance numeric NOT NULL,
+  equity numeric,
+  margin_used numeric,
+  margin_free numeric,
+  open_pnl numeric,
+  open_positions integer NOT NULL,
+  taken_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT account_pkey PRIMARY KEY (bot_id, bundle_id, exchange, currency),
+  CONSTRAINT account_bundle_id_fkey FOREIGN KEY (bot_id, bundle_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT account_balance_check CHECK (((balance > '-Infinity'::numeric) AND (balance < 'Infinity'::numeric))),
+  CONSTRAINT account_currency_check CHECK ((btrim(currency) <> ''::text)),
+  CONSTRAINT account_equity_check CHECK (((equity > '-Infinity'::numeric) AND (equity < 'Infinity'::numeric))),
+  CONSTRAINT account_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT account_margin_free_check CHECK (((margin_free > '-Infinity'::numeric) AND (margin_free < 'Infinity'::numeric))),
+  CONSTRAINT account_margin_used_check CHECK (((margin_used > '-Infinity'::numeric) AND (margin_used < 'Infinity'::numeric))),
+  CONSTRAINT account_open_pnl_check CHECK (((open_pnl > '-Infinity'::numeric) AND (open_pnl < 'Infinity'::numeric))),
+  CONSTRAINT account_open_positions_check CHECK ((open_positions >= 0))
+);
+
+CREATE TRIGGER account_append_only BEFORE DELETE OR UPDATE ON snapshots.account FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('snapshots.account');
+CREATE TRIGGER account_no_truncate BEFORE TRUNCATE ON snapshots.account FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('snapshots.account');
+
+CREATE TABLE snapshots.bundles (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  reason text NOT NULL,
+  note text,
+  exchange text NOT NULL,
+  symbols text[] NOT NULL,
+  timeframes text[] NOT NULL,
+  calendar_hours double precision NOT NULL,
+  news_hours double precision NOT NULL,
+  captured_at timestamp(3) with time zone NOT NULL,
+  recorded_until timestamp(3) with time zone NOT NULL,
+  news_until timestamp(3) with time zone,
+  calendar_until timestamp(3) with time zone,
+  missing jsonb NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT bundles_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT bundles_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT bundles_calendar_hours_check CHECK (((calendar_hours >= (0)::double precision) AND (calendar_hours <= (744)::double precision))),
+  CONSTRAINT bundles_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT bundles_missing_check CHECK ((jsonb_typeof(missing) = 'array'::text)),
+  CONSTRAINT bundles_news_hours_check CHECK (((news_hours >= (0)::double precision) AND (news_hours <= (744)::double precision))),
+  CONSTRAINT bundles_reason_check CHECK ((reason = ANY (ARRAY['decision'::text, 'trade_idea'::text, 'trade_open'::text, 'trade_close'::text, 'periodic'::text, 'manual'::text]))),
+  CONSTRAINT bundles_symbols_check CHECK ((((cardinality(symbols) >= 1) AND (cardinality(symbols) <= 100)) AND (array_position(symbols, NULL::text) IS NULL))),
+  CONSTRAINT bundles_timeframes_check CHECK (((timeframes <@ ARRAY['1s'::text, '1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text]) AND (cardinality(timeframes) > 0)))
+);
+
+CREATE INDEX bundles_captured_at_idx ON snapshots.bundles USING btree (bot_id, captured_at DESC, id DESC);
+CREATE TRIGGER bundles_append_only BEFORE DELETE OR UPDATE ON snapshots.bundles FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('snapshots.bundles');
+CREATE TRIGGER bundles_no_truncate BEFORE TRUNCATE ON snapshots.bundles FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('snapshots.bundles');
+
+CREATE TABLE snapshots.calendar (
+  bot_id text NOT NULL,
+  bundle_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  source text NOT NULL,
+  event_time timestamp(3) with time zone NOT NULL,
+  currency text NOT NULL,
+  impact text NOT NULL,
+  title text NOT NULL,
+  previous text,
+  forecast text,
+  actual text,
+  recorded_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT calendar_pkey PRIMARY KEY (bot_id, bundle_id, event_id),
+  CONSTRAINT calendar_bundle_id_fkey FOREIGN KEY (bot_id, bundle_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT calendar_currency_check CHECK ((btrim(currency) <> ''::text)),
+  CONSTRAINT calendar_impact_check CHECK ((impact = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text]))),
+  CONSTRAINT calendar_title_check CHECK ((btrim(title) <> ''::text))
+);
+
+CREATE TRIGGER calendar_append_only BEFORE DELETE OR UPDATE ON snapshots.calendar FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('snapshots.calendar');
+CREATE TRIGGER calendar_no_truncate BEFORE TRUNCATE ON snapshots.calendar FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('snapshots.calendar');
+
+CREATE TABLE snapshots.indicators (
+  bot_id text NOT NULL,
+  bundle_id uuid NOT NULL,
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  timeframe text NOT NULL,
+  open_time timestamp(3) with time zone NOT NULL,
+  rsi_14 double precision,
+  sma_50 double precision,
+  sma_200 double precision,
+  macd double precision,
+  macd_signal double precision,
+  macd_histogram double precision,
+  atr double precision,
+  "values" jsonb NOT NULL,
+  recorded_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT indicators_pkey PRIMARY KEY (bot_id, bundle_id, exchange, symbol, timeframe),
+  CONSTRAINT indicators_bundle_id_fkey FOREIGN KEY (bot_id, bundle_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT indicators_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT indicators_rsi_14_check CHECK (((rsi_14 >= (0)::double precision) AND (rsi_14 <= (100)::double precision))),
+  CONSTRAINT indicators_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT indicators_timeframe_check CHECK ((timeframe = ANY (ARRAY['1s'::text, '1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text]))),
+  CONSTRAINT indicators_values_check CHECK ((jsonb_typeof("values") = 'object'::text))
+);
+
+CREATE TRIGGER indicators_append_only BEFORE DELETE OR UPDATE ON snapshots.indicators FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('snapshots.indicators');
+CREATE TRIGGER indicators_no_truncate BEFORE TRUNCATE ON snapshots.indicators FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('snapshots.indicators');
+
+CREATE TABLE snapshots.market (
+  bot_id text NOT NULL,
+  bundle_id uuid NOT NULL,
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  timeframe text NOT NULL,
+  open_time timestamp(3) with time zone NOT NULL,
+  open numeric NOT NULL,
+  high numeric NOT NULL,
+  low numeric NOT NULL,
+  close numeric NOT NULL,
+  volume numeric NOT NULL,
+  complete boolean NOT NULL,
+  last_price numeric NOT NULL,
+  last_price_at timestamp(3) with time zone NOT NULL,
+  funding_rate numeric,
+  funding_time timestamp(3) with time zone,
+  funding_interval_hours integer,
+  funding_is_estimated boolean,
+  CONSTRAINT market_pkey PRIMARY KEY (bot_id, bundle_id, exchange, symbol, timeframe),
+  CONSTRAINT market_bundle_id_fkey FOREIGN KEY (bot_id, bundle_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT market_close_check CHECK (((close > (0)::numeric) AND (close < 'Infinity'::numeric))),
+  CONSTRAINT market_exchange_check CHECK ((btrim(exchange) <> ''::text)),
+  CONSTRAINT market_funding_interval_hours_check CHECK ((funding_interval_hours > 0)),
+  CONSTRAINT market_funding_rate_check CHECK (((funding_rate > ('-1'::integer)::numeric) AND (funding_rate < (1)::numeric))),
+  CONSTRAINT market_high_check CHECK (((high > (0)::numeric) AND (high < 'Infinity'::numeric))),
+  CONSTRAINT market_last_price_check CHECK (((last_price > (0)::numeric) AND (last_price < 'Infinity'::numeric))),
+  CONSTRAINT market_low_check CHECK (((low > (0)::numeric) AND (low < 'Infinity'::numeric))),
+  CONSTRAINT market_open_check CHECK (((open > (0)::numeric) AND (open < 'Infinity'::numeric))),
+  CONSTRAINT market_symbol_check CHECK ((btrim(symbol) <> ''::text)),
+  CONSTRAINT market_timeframe_check CHECK ((timeframe = ANY (ARRAY['1s'::text, '1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text]))),
+  CONSTRAINT market_volume_check CHECK (((volume >= (0)::numeric) AND (volume < 'Infinity'::numeric)))
+);
+
+CREATE TRIGGER market_append_only BEFORE DELETE OR UPDATE ON snapshots.market FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('snapshots.market');
+CREATE TRIGGER market_no_truncate BEFORE TRUNCATE ON snapshots.market FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('snapshots.market');
+
+CREATE TABLE snapshots.news (
+  bot_id text NOT NULL,
+  bundle_id uuid NOT NULL,
+  news_id uuid NOT NULL,
+  source text NOT NULL,
+  headline text NOT NULL,
+  symbols text[] NOT NULL,
+  sentiment_score double precision,
+  published_at timestamp(3) with time zone NOT NULL,
+  recorded_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT news_pkey PRIMARY KEY (bot_id, bundle_id, news_id),
+  CONSTRAINT news_bundle_id_fkey FOREIGN KEY (bot_id, bundle_id) REFERENCES snapshots.bundles(bot_id, id),
+  CONSTRAINT news_headline_check CHECK ((btrim(headline) <> ''::text)),
+  CONSTRAINT news_sentiment_score_check CHECK (((sentiment_score >= ('-1'::integer)::double precision) AND (sentiment_score <= (1)::double precision)))
+);
+
+CREATE TRIGGER news_append_only BEFORE DELETE OR UPDATE ON snapshots.news FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('snapshots.news');
+CREATE TRIGGER news_no_truncate BEFORE TRUNCATE ON snapshots.news FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('snapshots.news');
+
+CREATE TABLE strategy.activations (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  activated uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  deactivated uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  active_count integer NOT NULL,
+  allocated numeric NOT NULL,
+  max_active integer,
+  changed_by text NOT NULL,
+  reason text,
+  occurred_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT activations_id_pkey PRIMARY KEY (id),
+  CONSTRAINT activations_active_count_check CHECK ((active_count >= 0)),
+  CONSTRAINT activations_allocated_check CHECK (((allocated >= (0)::numeric) AND (allocated <= (1)::numeric))),
+  CONSTRAINT activations_max_active_check CHECK ((max_active >= 0))
+);
+
+CREATE TRIGGER activations_append_only BEFORE DELETE OR UPDATE ON strategy.activations FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('strategy.activations');
+CREATE TRIGGER activations_no_truncate BEFORE TRUNCATE ON strategy.activations FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('strategy.activations');
+
+CREATE TABLE strategy.allocations (
+  id boolean DEFAULT true NOT NULL,
+  allocated numeric DEFAULT 0 NOT NULL,
+  active_count integer DEFAULT 0 NOT NULL,
+  max_active integer,
+  changed_by text,
+  reason text,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT allocations_id_pkey PRIMARY KEY (id),
+  CONSTRAINT allocations_active_count_check CHECK ((active_count >= 0)),
+  CONSTRAINT allocations_allocated_check CHECK (((allocated >= (0)::numeric) AND (allocated <= (1)::numeric))),
+  CONSTRAINT allocations_id_check CHECK (id),
+  CONSTRAINT allocations_max_active_check CHECK ((max_active >= 0))
+);
+
+CREATE TRIGGER allocations_guard BEFORE INSERT OR DELETE OR UPDATE ON strategy.allocations FOR EACH ROW EXECUTE FUNCTION strategy.guard_allocations();
+CREATE TRIGGER allocations_no_truncate BEFORE TRUNCATE ON strategy.allocations FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('strategy.allocations');
+
+CREATE TABLE strategy.backtest_equity (
+  backtest_id uuid NOT NULL,
+  at timestamp(3) with time zone NOT NULL,
+  equity numeric NOT NULL,
+  CONSTRAINT backtest_equity_backtest_id_at_pkey PRIMARY KEY (backtest_id, at),
+  CONSTRAINT backtest_equity_backtest_id_fkey FOREIGN KEY (backtest_id) REFERENCES strategy.backtests(id),
+  CONSTRAINT backtest_equity_equity_check CHECK (((equity > '-Infinity'::numeric) AND (equity < 'Infinity'::numeric)))
+);
+
+CREATE TRIGGER backtest_equity_append_only BEFORE UPDATE ON strategy.backtest_equity FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('strategy.backtest_equity');
+
+CREATE TABLE strategy.backtest_trades (
+  backtest_id uuid NOT NULL,
+  ordinal integer NOT NULL,
+  symbol text NOT NULL,
+  direction text NOT NULL,
+  quantity numeric NOT NULL,
+  entry_price numeric NOT NULL,
+  exit_price numeric NOT NULL,
+  opened_at timestamp(3) with time zone NOT NULL,
+  closed_at timestamp(3) with time zone NOT NULL,
+  fees numeric NOT NULL,
+  net_pnl numeric NOT NULL,
+  CONSTRAINT backtest_trades_backtest_id_ordinal_pkey PRIMARY KEY (backtest_id, ordinal),
+  CONSTRAINT backtest_trades_backtest_id_fkey FOREIGN KEY (backtest_id) REFERENCES strategy.backtests(id),
+  CONSTRAINT backtest_trades_closed_at_check CHECK ((closed_at >= opened_at)),
+  CONSTRAINT backtest_trades_direction_check CHECK ((direction = ANY (ARRAY['long'::text, 'short'::text]))),
+  CONSTRAINT backtest_trades_entry_price_check CHECK (((entry_price >= (0)::numeric) AND (entry_price < 'Infinity'::numeric))),
+  CONSTRAINT backtest_trades_exit_price_check CHECK (((exit_price >= (0)::numeric) AND (exit_price < 'Infinity'::numeric))),
+  CONSTRAINT backtest_trades_fees_check CHECK (((fees > '-Infinity'::numeric) AND (fees < 'Infinity'::numeric))),
+  CONSTRAINT backtest_trades_net_pnl_check CHECK (((net_pnl > '-Infinity'::numeric) AND (net_pnl < 'Infinity'::numeric))),
+  CONSTRAINT backtest_trades_ordinal_check CHECK ((ordinal > 0)),
+  CONSTRAINT backtest_trades_quantity_check CHECK (((quantity > (0)::numeric) AND (quantity < 'Infinity'::numeric))),
+  CONSTRAINT backtest_trades_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200)))
+);
+
+CREATE TRIGGER backtest_trades_append_only BEFORE UPDATE ON strategy.backtest_trades FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('strategy.backtest_trades');
+
+CREATE TABLE strategy.backtests (
+  id uuid NOT NULL,
+  strategy_id uuid NOT NULL,
+  external_id text,
+  exchange text,
+  symbols text[] DEFAULT '{}'::text[] NOT NULL,
+  timeframe text,
+  period_start_at timestamp(3) with time zone NOT NULL,
+  period_end_at timestamp(3) with time zone NOT NULL,
+  parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+  metrics jsonb DEFAULT '{}'::jsonb NOT NULL,
+  initial_equity numeric NOT NULL,
+  final_equity numeric NOT NULL,
+  currency text,
+  notes text,
+  ran_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT backtests_id_pkey PRIMARY KEY (id),
+  CONSTRAINT backtests_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT backtests_external_id_check CHECK (((btrim(external_id) <> ''::text) AND (char_length(external_id) <= 200))),
+  CONSTRAINT backtests_final_equity_check CHECK (((final_equity > '-Infinity'::numeric) AND (final_equity < 'Infinity'::numeric))),
+  CONSTRAINT backtests_initial_equity_check CHECK (((initial_equity > (0)::numeric) AND (initial_equity < 'Infinity'::numeric))),
+  CONSTRAINT backtests_metrics_check CHECK ((jsonb_typeof(metrics) = 'object'::text)),
+  CONSTRAINT backtests_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+  CONSTRAINT backtests_period_end_at_check CHECK ((period_end_at > period_start_at))
+);
+
+CREATE INDEX backtests_strategy_id_ran_at_id_idx ON strategy.backtests USING btree (strategy_id, ran_at DESC, id DESC);
+CREATE UNIQUE INDEX backtests_strategy_id_external_id_key ON strategy.backtests USING btree (strategy_id, external_id) WHERE (external_id IS NOT NULL);
+CREATE TRIGGER backtests_append_only BEFORE UPDATE ON strategy.backtests FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('strategy.backtests');
+
+CREATE TABLE strategy.insights (
+  id uuid NOT NULL,
+  strategy_id uuid,
+  kind text NOT NULL,
+  insights jsonb NOT NULL,
+  generation_statistics jsonb DEFAULT '{}'::jsonb NOT NULL,
+  learned_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT insights_id_pkey PRIMARY KEY (id),
+  CONSTRAINT insights_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT insights_generation_statistics_check CHECK ((jsonb_typeof(generation_statistics) = 'object'::text)),
+  CONSTRAINT insights_insights_check CHECK ((jsonb_typeof(insights) = 'object'::text)),
+  CONSTRAINT insights_kind_check CHECK ((btrim(kind) <> ''::text))
+);
+
+CREATE INDEX insights_learned_at_id_idx ON strategy.insights USING btree (learned_at DESC, id DESC);
+CREATE TRIGGER insights_append_only BEFORE UPDATE ON strategy.insights FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('strategy.insights');
+
+CREATE TABLE strategy.performance (
+  id uuid NOT NULL,
+  strategy_id uuid NOT NULL,
+  symbol text NOT NULL,
+  signals_count integer NOT NULL,
+  execution_ms double precision NOT NULL,
+  error text,
+  summary jsonb DEFAULT '{}'::jsonb NOT NULL,
+  run_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT performance_id_pkey PRIMARY KEY (id),
+  CONSTRAINT performance_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT performance_error_check CHECK ((btrim(error) <> ''::text)),
+  CONSTRAINT performance_execution_ms_check CHECK (((execution_ms >= (0)::double precision) AND (execution_ms < 'Infinity'::double precision))),
+  CONSTRAINT performance_signals_count_check CHECK ((signals_count >= 0)),
+  CONSTRAINT performance_summary_check CHECK ((jsonb_typeof(summary) = 'object'::text)),
+  CONSTRAINT performance_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200)))
+);
+
+CREATE INDEX performance_strategy_id_run_at_id_idx ON strategy.performance USING btree (strategy_id, run_at DESC, id DESC);
+CREATE TRIGGER performance_append_only BEFORE UPDATE ON strategy.performance FOR EACH ROW EXECUTE FUNCTION trading.refuse_change('strategy.performance');
+
+CREATE TABLE strategy.review_summaries (
+  id uuid NOT NULL,
+  reviewed_on date NOT NULL,
+  grade_distribution jsonb DEFAULT '{}'::jsonb NOT NULL,
+  decision_distribution jsonb DEFAULT '{}'::jsonb NOT NULL,
+  total_reviewed integer NOT NULL,
+  average_confidence double precision,
+  top_performers jsonb DEFAULT '[]'::jsonb NOT NULL,
+  needing_attention jsonb DEFAULT '[]'::jsonb NOT NULL,
+  market_regime jsonb DEFAULT '{}'::jsonb NOT NULL,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT review_summaries_id_pkey PRIMARY KEY (id),
+  CONSTRAINT review_summaries_reviewed_on_key UNIQUE (reviewed_on),
+  CONSTRAINT review_summaries_average_confidence_check CHECK (((average_confidence >= (0)::double precision) AND (average_confidence <= (1)::double precision))),
+  CONSTRAINT review_summaries_decision_distribution_check CHECK ((jsonb_typeof(decision_distribution) = 'object'::text)),
+  CONSTRAINT review_summaries_grade_distribution_check CHECK ((jsonb_typeof(grade_distribution) = 'object'::text)),
+  CONSTRAINT review_summaries_market_regime_check CHECK ((jsonb_typeof(market_regime) = 'object'::text)),
+  CONSTRAINT review_summaries_needing_attention_check CHECK ((jsonb_typeof(needing_attention) = 'array'::text)),
+  CONSTRAINT review_summaries_top_performers_check CHECK ((jsonb_typeof(top_performers) = 'array'::text)),
+  CONSTRAINT review_summaries_total_reviewed_check CHECK ((total_reviewed >= 0))
+);
+
+CREATE TRIGGER review_summaries_updated_at BEFORE UPDATE ON strategy.review_summaries FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE TABLE strategy.reviews (
+  id uuid NOT NULL,
+  strategy_id uuid NOT NULL,
+  status text DEFAULT 'requested'::text NOT NULL,
+  requested_by text,
+  request_reason text,
+  reviewer text,
+  grade text,
+  decision text,
+  confidence double precision,
+  scores jsonb DEFAULT '{}'::jsonb NOT NULL,
+  summary text,
+  recommendations text,
+  payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+  requested_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  reviewed_at timestamp(3) with time zone,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT reviews_id_pkey PRIMARY KEY (id),
+  CONSTRAINT reviews_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT reviews_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT reviews_decision_check CHECK (((decision = ANY (ARRAY['keep_as_is'::text, 'optimize_parameters'::text, 'modify_logic'::text, 'replace_strategy'::text, 'pause_strategy'::text, 'increase_allocation'::text, 'decrease_allocation'::text])) AND ((status = 'completed'::text) = (decision IS NOT NULL)))),
+  CONSTRAINT reviews_grade_check CHECK (((grade IS NULL) OR ((grade = ANY (ARRAY['A+'::text, 'A'::text, 'B'::text, 'C'::text, 'D'::text])) AND (status = 'completed'::text)))),
+  CONSTRAINT reviews_payload_check CHECK ((jsonb_typeof(payload) = 'object'::text)),
+  CONSTRAINT reviews_requested_by_check CHECK ((btrim(requested_by) <> ''::text)),
+  CONSTRAINT reviews_reviewed_at_check CHECK ((((status = 'requested'::text) = (reviewed_at IS NULL)) AND ((status = 'requested'::text) = (reviewer IS NULL)))),
+  CONSTRAINT reviews_reviewer_check CHECK ((btrim(reviewer) <> ''::text)),
+  CONSTRAINT reviews_scores_check CHECK ((jsonb_typeof(scores) = 'object'::text)),
+  CONSTRAINT reviews_status_check CHECK ((status = ANY (ARRAY['requested'::text, 'completed'::text, 'dismissed'::text])))
+);
+
+CREATE INDEX reviews_requested_at_id_idx ON strategy.reviews USING btree (requested_at DESC, id DESC);
+CREATE INDEX reviews_strategy_id_requested_at_id_idx ON strategy.reviews USING btree (strategy_id, requested_at DESC, id DESC);
+CREATE TRIGGER reviews_guard BEFORE INSERT OR UPDATE ON strategy.reviews FOR EACH ROW EXECUTE FUNCTION strategy.guard_review();
+
+CREATE TABLE strategy.selections (
+  id uuid NOT NULL,
+  selected_on date NOT NULL,
+  symbols jsonb NOT NULL,
+  total integer NOT NULL,
+  selected_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT selections_id_pkey PRIMARY KEY (id),
+  CONSTRAINT selections_selected_on_key UNIQUE (selected_on),
+  CONSTRAINT selections_symbols_check CHECK ((jsonb_typeof(symbols) = 'array'::text)),
+  CONSTRAINT selections_total_check CHECK ((total = jsonb_array_length(symbols)))
+);
+
+CREATE TABLE strategy.signals (
+  bot_id text NOT NULL,
+  id uuid NOT NULL,
+  strategy_id uuid,
+  exchange text NOT NULL,
+  symbol text NOT NULL,
+  kind text NOT NULL,
+  strength double precision DEFAULT 1 NOT NULL,
+  confidence double precision,
+  price numeric NOT NULL,
+  suggested_stop_loss numeric,
+  suggested_take_profit numeric,
+  suggested_quantity numeric,
+  indicators jsonb DEFAULT '{}'::jsonb NOT NULL,
+  market_conditions jsonb DEFAULT '{}'::jsonb NOT NULL,
+  metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+  passed_filters text[] DEFAULT '{}'::text[] NOT NULL,
+  failed_filters text[] DEFAULT '{}'::text[] NOT NULL,
+  validated boolean DEFAULT false NOT NULL,
+  notes text,
+  emitted_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  valid_until timestamp(3) with time zone,
+  outcome text DEFAULT 'pending'::text NOT NULL,
+  outcome_pnl numeric,
+  rejection_reason text,
+  order_id uuid,
+  outcome_at timestamp(3) with time zone,
+  recorded_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT signals_bot_id_id_pkey PRIMARY KEY (bot_id, id),
+  CONSTRAINT signals_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT signals_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT signals_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+  CONSTRAINT signals_exchange_check CHECK (((btrim(exchange) <> ''::text) AND (char_length(exchange) <= 200))),
+  CONSTRAINT signals_indicators_check CHECK ((jsonb_typeof(indicators) = 'object'::text)),
+  CONSTRAINT signals_kind_check CHECK ((kind = ANY (ARRAY['long'::text, 'short'::text, 'close_long'::text, 'close_short'::text, 'hold'::text]))),
+  CONSTRAINT signals_market_conditions_check CHECK ((jsonb_typeof(market_conditions) = 'object'::text)),
+  CONSTRAINT signals_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+  CONSTRAINT signals_outcome_at_check CHECK (((outcome = 'pending'::text) = (outcome_at IS NULL))),
+  CONSTRAINT signals_outcome_check CHECK ((outcome = ANY (ARRAY['pending'::text, 'winner'::text, 'loser'::text, 'breakeven'::text, 'not_executed'::text]))),
+  CONSTRAINT signals_outcome_pnl_check CHECK (((outcome_pnl > '-Infinity'::numeric) AND (outcome_pnl < 'Infinity'::numeric) AND ((outcome_pnl IS NULL) OR ((outcome = 'winner'::text) AND (outcome_pnl > (0)::numeric)) OR ((outcome = 'loser'::text) AND (outcome_pnl < (0)::numeric)) OR ((outcome = 'breakeven'::text) AND (outcome_pnl = (0)::numeric))))),
+  CONSTRAINT signals_price_check CHECK (((price > (0)::numeric) AND (price < 'Infinity'::numeric))),
+  CONSTRAINT signals_strength_check CHECK (((strength >= (0)::double precision) AND (strength <= (1)::double precision))),
+  CONSTRAINT signals_suggested_quantity_check CHECK (((suggested_quantity > (0)::numeric) AND (suggested_quantity < 'Infinity'::numeric))),
+  CONSTRAINT signals_suggested_stop_loss_check CHECK (((suggested_stop_loss > (0)::numeric) AND (suggested_stop_loss < 'Infinity'::numeric))),
+  CONSTRAINT signals_suggested_take_profit_check CHECK (((suggested_take_profit > (0)::numeric) AND (suggested_take_profit < 'Infinity'::numeric))),
+  CONSTRAINT signals_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200))),
+  CONSTRAINT signals_valid_until_check CHECK ((valid_until > emitted_at))
+);
+
+CREATE INDEX signals_bot_id_emitted_at_id_idx ON strategy.signals USING btree (bot_id, emitted_at DESC, id DESC);
+CREATE INDEX signals_bot_id_strategy_id_emitted_at_id_idx ON strategy.signals USING btree (bot_id, strategy_id, emitted_at DESC, id DESC) WHERE (strategy_id IS NOT NULL);
+CREATE INDEX signals_bot_id_symbol_emitted_at_id_idx ON strategy.signals USING btree (bot_id, symbol, emitted_at DESC, id DESC);
+CREATE TRIGGER signals_guard BEFORE UPDATE ON strategy.signals FOR EACH ROW EXECUTE FUNCTION strategy.guard_signal();
+
+CREATE TABLE strategy.strategies (
+  id uuid NOT NULL,
+  name text NOT NULL,
+  kind text NOT NULL,
+  description text,
+  parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+  configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
+  metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+  allowed_symbols text[],
+  session_windows jsonb DEFAULT '[]'::jsonb NOT NULL,
+  entry_conditions jsonb DEFAULT '{}'::jsonb NOT NULL,
+  exit_rules jsonb DEFAULT '{}'::jsonb NOT NULL,
+  forbidden_conditions jsonb DEFAULT '{}'::jsonb NOT NULL,
+  risk_caps jsonb DEFAULT '{}'::jsonb NOT NULL,
+  reward_to_risk numeric,
+  max_risk_fraction numeric,
+  status text DEFAULT 'draft'::text NOT NULL,
+  allocation numeric DEFAULT 0 NOT NULL,
+  version bigint DEFAULT 1 NOT NULL,
+  replaces_id uuid,
+  replaced_by_id uuid,
+  changed_by text NOT NULL,
+  reason text,
+  activated_at timestamp(3) with time zone,
+  paused_at timestamp(3) with time zone,
+  archived_at timestamp(3) with time zone,
+  replaced_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT strategies_id_pkey PRIMARY KEY (id),
+  CONSTRAINT strategies_name_key UNIQUE (name),
+  CONSTRAINT strategies_replaced_by_id_key UNIQUE (replaced_by_id),
+  CONSTRAINT strategies_replaces_id_key UNIQUE (replaces_id),
+  CONSTRAINT strategies_replaced_by_id_fkey FOREIGN KEY (replaced_by_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT strategies_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT strategies_allocation_check CHECK (((allocation >= (0)::numeric) AND (allocation <= (1)::numeric))),
+  CONSTRAINT strategies_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT strategies_configuration_check CHECK ((jsonb_typeof(configuration) = 'object'::text)),
+  CONSTRAINT strategies_entry_conditions_check CHECK ((jsonb_typeof(entry_conditions) = 'object'::text)),
+  CONSTRAINT strategies_exit_rules_check CHECK ((jsonb_typeof(exit_rules) = 'object'::text)),
+  CONSTRAINT strategies_forbidden_conditions_check CHECK ((jsonb_typeof(forbidden_conditions) = 'object'::text)),
+  CONSTRAINT strategies_kind_check CHECK ((btrim(kind) <> ''::text)),
+  CONSTRAINT strategies_max_risk_fraction_check CHECK (((max_risk_fraction > (0)::numeric) AND (max_risk_fraction <= (1)::numeric))),
+  CONSTRAINT strategies_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+  CONSTRAINT strategies_name_check CHECK (((btrim(name) <> ''::text) AND (char_length(name) <= 200))),
+  CONSTRAINT strategies_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+  CONSTRAINT strategies_replaced_by_id_check CHECK (((status = 'replaced'::text) = (replaced_by_id IS NOT NULL))),
+  CONSTRAINT strategies_replaces_id_check CHECK ((replaces_id <> replaced_by_id)),
+  CONSTRAINT strategies_reward_to_risk_check CHECK (((reward_to_risk > (0)::numeric) AND (reward_to_risk < 'Infinity'::numeric))),
+  CONSTRAINT strategies_risk_caps_check CHECK ((jsonb_typeof(risk_caps) = 'object'::text)),
+  CONSTRAINT strategies_session_windows_check CHECK ((jsonb_typeof(session_windows) = 'array'::text)),
+  CONSTRAINT strategies_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'backtested'::text, 'paper'::text, 'active'::text, 'paused'::text, 'archived'::text, 'replaced'::text]))),
+  CONSTRAINT strategies_version_check CHECK ((version > 0))
+);
+
+CREATE TRIGGER strategies_begin BEFORE INSERT ON strategy.strategies FOR EACH ROW EXECUTE FUNCTION strategy.begin_strategy();
+CREATE TRIGGER strategies_guard BEFORE UPDATE ON strategy.strategies FOR EACH ROW EXECUTE FUNCTION strategy.guard_strategy();
+CREATE TRIGGER strategies_inserted AFTER INSERT ON strategy.strategies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION strategy.after_insert();
+CREATE TRIGGER strategies_no_delete BEFORE DELETE ON strategy.strategies FOR EACH ROW EXECUTE FUNCTION strategy.refuse_delete();
+CREATE TRIGGER strategies_no_truncate BEFORE TRUNCATE ON strategy.strategies FOR EACH STATEMENT EXECUTE FUNCTION strategy.refuse_delete();
+CREATE TRIGGER strategies_replacement AFTER INSERT OR UPDATE OF status, replaces_id, replaced_by_id ON strategy.strategies FOR EACH ROW WHEN (((new.replaces_id IS NOT NULL) OR (new.replaced_by_id IS NOT NULL))) EXECUTE FUNCTION strategy.check_replacement();
+CREATE TRIGGER strategies_updated AFTER UPDATE ON strategy.strategies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION strategy.after_update();
+
+CREATE TABLE strategy.strategy_symbols (
+  strategy_id uuid NOT NULL,
+  symbol text NOT NULL,
+  weight numeric DEFAULT 1 NOT NULL,
+  metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+  changed_by text NOT NULL,
+  updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT strategy_symbols_strategy_id_symbol_pkey PRIMARY KEY (strategy_id, symbol),
+  CONSTRAINT strategy_symbols_strategy_id_fkey FOREIGN KEY (strategy_id) REFERENCES strategy.strategies(id),
+  CONSTRAINT strategy_symbols_changed_by_check CHECK ((btrim(changed_by) <> ''::text)),
+  CONSTRAINT strategy_symbols_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+  CONSTRAINT strategy_symbols_symbol_check CHECK (((btrim(symbol) <> ''::text) AND (char_length(symbol) <= 200))),
+  CONSTRAINT strategy_symbols_weight_check CHECK (((weight >= (0)::numeric) AND (weight < 'Infinity'::numeric)))
+);
+
+CREATE TRIGGER strategy_symbols_added AFTER INSERT ON strategy.strategy_symbols REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION strategy.log_symbols();
+CREATE TRIGGER strategy_symbols_changed AFTER UPDATE ON strategy.strategy_symbols REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION strategy.log_symbols();
+CREATE TRIGGER strategy_symbols_guard BEFORE INSERT OR DELETE OR UPDATE ON strategy.strategy_symbols FOR EACH ROW EXECUTE FUNCTION strategy.guard_symbols();
+CREATE TRIGGER strategy_symbols_no_truncate BEFORE TRUNCATE ON strategy.strategy_symbols FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('strategy.strategy_symbols');
+CREATE TRIGGER strategy_symbols_removed AFTER DELETE ON strategy.strategy_symbols REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION strategy.log_symbols();
+
 CREATE TABLE trading.balances (
   bot_id text NOT NULL,
   id uuid NOT NULL,
@@ -1302,6 +2539,7 @@ CREATE TABLE trading.orders (
   CONSTRAINT orders_client_order_id_key UNIQUE (bot_id, client_order_id),
   CONSTRAINT orders_exchange_order_id_key UNIQUE (bot_id, exchange, symbol, exchange_order_id),
   CONSTRAINT orders_bot_id_fkey FOREIGN KEY (bot_id) REFERENCES fleet.bots(bot_id),
+  CONSTRAINT orders_decision_id_fkey FOREIGN KEY (bot_id, decision_id) REFERENCES analysis.decisions(bot_id, id) NOT VALID,
   CONSTRAINT orders_parent_id_fkey FOREIGN KEY (bot_id, parent_id) REFERENCES trading.orders(bot_id, id),
   CONSTRAINT orders_position_id_fkey FOREIGN KEY (bot_id, position_id) REFERENCES trading.positions(bot_id, id),
   CONSTRAINT orders_checks_check CHECK ((jsonb_typeof(checks) = 'array'::text)),
@@ -1325,10 +2563,12 @@ CREATE TABLE trading.orders (
 );
 
 CREATE INDEX orders_created_at_idx ON trading.orders USING btree (bot_id, created_at DESC, id DESC);
+CREATE INDEX orders_decision_id_idx ON trading.orders USING btree (bot_id, decision_id) WHERE (decision_id IS NOT NULL);
 CREATE INDEX orders_open_idx ON trading.orders USING btree (bot_id, created_at DESC, id DESC) WHERE (status = ANY (ARRAY['pending'::text, 'submitted'::text, 'partially_filled'::text]));
 CREATE INDEX orders_position_id_idx ON trading.orders USING btree (bot_id, position_id) WHERE (position_id IS NOT NULL);
 CREATE TRIGGER orders_created AFTER INSERT ON trading.orders FOR EACH ROW EXECUTE FUNCTION trading.log_order_event();
 CREATE TRIGGER orders_guard BEFORE UPDATE ON trading.orders FOR EACH ROW EXECUTE FUNCTION trading.guard_order();
+CREATE TRIGGER orders_refuse_vetoed BEFORE INSERT ON trading.orders FOR EACH ROW WHEN (((new.checks IS NOT NULL) AND (new.decision_id IS NOT NULL))) EXECUTE FUNCTION analysis.refuse_vetoed();
 CREATE TRIGGER orders_status_changed AFTER UPDATE ON trading.orders FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION trading.log_order_event();
 CREATE TRIGGER orders_updated_at BEFORE UPDATE ON trading.orders FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
 
@@ -1456,6 +2696,185 @@ CREATE INDEX positions_recent_idx ON trading.positions USING btree (closed_at DE
 CREATE UNIQUE INDEX positions_open_key ON trading.positions USING btree (bot_id, exchange, symbol, position_side) WHERE (status = 'open'::text);
 CREATE TRIGGER positions_left_by_stops BEFORE DELETE ON trading.positions FOR EACH ROW EXECUTE FUNCTION risk.leave_position();
 CREATE TRIGGER positions_updated_at BEFORE UPDATE ON trading.positions FOR EACH ROW EXECUTE FUNCTION fleet.set_updated_at();
+
+CREATE OR REPLACE FUNCTION access.guard_user()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_traces CONSTANT text[] := '{failed_logins,locked_until,last_login_at,updated_at}';
+BEGIN
+  IF NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at THEN
+    RAISE EXCEPTION 'of user % neither id nor created_at may change', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'create another user instead';
+  END IF;
+  IF to_jsonb(NEW) - v_traces IS DISTINCT FROM to_jsonb(OLD) - v_traces THEN
+    NEW.updated_at := now();
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION access.keep_an_admin()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM access.users WHERE role = 'admin' AND is_active ORDER BY id LIMIT 1 FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'user % is the last active admin', OLD.id
+      USING ERRCODE = 'TB001', HINT = 'make another active user an admin first';
+  END IF;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION access.log_user()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_silent CONSTANT text[] := '{id,email,display_name,password_hash,failed_logins,last_login_at,created_at,updated_at,changed_by}';
+  v_new jsonb := to_jsonb(NEW) - v_silent;
+  v_old jsonb;
+  v_before jsonb;
+  v_after jsonb;
+  v_names text;
+  v_is_lock boolean := false;
+  v_message text;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    v_after := v_new;
+    v_message := format('user %s was created', NEW.id);
+  ELSE
+    v_old := to_jsonb(OLD) - v_silent;
+    -- A lock that has ended by itself is nobody's change.
+    IF NEW.locked_until IS NULL AND OLD.locked_until <= clock_timestamp() THEN
+      v_new := v_new - 'locked_until';
+    END IF;
+    v_new := v_new || jsonb_strip_nulls(jsonb_build_object(
+      'password', CASE WHEN NEW.password_hash <> OLD.password_hash THEN 'replaced' END,
+      'email', CASE WHEN NEW.email <> OLD.email THEN 'replaced' END,
+      'display_name', CASE WHEN NEW.display_name IS DISTINCT FROM OLD.display_name THEN 'replaced' END));
+    SELECT jsonb_object_agg(key, v_old -> key) FILTER (WHERE v_old ? key), jsonb_object_agg(key, value), string_agg(key, ', ' ORDER BY key)
+      INTO v_before, v_after, v_names
+      FROM jsonb_each(v_new) WHERE value IS DISTINCT FROM v_old -> key;
+    IF v_after IS NULL THEN RETURN NULL; END IF;
+    v_is_lock := v_names = 'locked_until' AND NEW.locked_until IS NOT NULL AND NEW.failed_logins > OLD.failed_logins;
+    v_message := CASE
+      WHEN v_is_lock THEN format('user %s was locked after %s wrong passwords', NEW.id, NEW.failed_logins)
+      ELSE format('user %s was changed: %s', NEW.id, v_names) END;
+  END IF;
+  INSERT INTO audit.system_events (bot_id, kind, severity, actor, component, message, details, occurred_at)
+  VALUES ('*', 'user_changed', CASE WHEN v_is_lock THEN 'warning' ELSE 'info' END, CASE WHEN NOT v_is_lock THEN NEW.changed_by END, 'access',
+    v_message, jsonb_build_object('userId', NEW.id, 'role', session_user)
+      || jsonb_build_object('before', coalesce(v_before, '{}'), 'after', v_after),
+    clock_timestamp());
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION access.refuse_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'users are not removed, since what they did names them'
+    USING ERRCODE = 'TB002', HINT = 'set is_active to false instead';
+END $function$;
+
+CREATE OR REPLACE FUNCTION analysis.guard_decision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  -- The action is made of others after this has run.
+  v_may text[] := ARRAY['veto_reason', 'veto_source', 'vetoed_at', 'action'];
+  v_order text;
+BEGIN
+  IF to_jsonb(NEW) - v_may IS DISTINCT FROM to_jsonb(OLD) - v_may THEN
+    RAISE EXCEPTION 'decision ''%'' is append-only: nothing but a veto changes it', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'record another decision instead';
+  END IF;
+  IF OLD.vetoed_at IS NOT NULL THEN
+    RAISE EXCEPTION 'decision ''%'' was vetoed by % at %', OLD.id, OLD.veto_source,
+      to_char(OLD.vetoed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') USING ERRCODE = 'TB001';
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'a decision is not vetoed in a transaction that is %: it would not see an order placed since it began',
+      current_setting('transaction_isolation') USING ERRCODE = 'TB002', HINT = 'veto it in a transaction that is read committed';
+  END IF;
+  SELECT o.client_order_id INTO v_order FROM trading.orders o
+  WHERE o.bot_id = OLD.bot_id AND o.decision_id = OLD.id ORDER BY o.created_at LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'decision ''%'' has become order ''%'', so it is too late for a veto', OLD.id, v_order
+      USING ERRCODE = 'TB001', HINT = 'cancel the order, or close what it opened';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analysis.guard_llm_analysis()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  -- The total is made of others after this has run.
+  v_may text[] := ARRAY['prompt', 'response', 'response_json', 'prompt_ciphertext', 'response_ciphertext',
+    'response_json_ciphertext', 'key_id', 'total_tokens'];
+BEGIN
+  IF to_jsonb(NEW) - v_may IS DISTINCT FROM to_jsonb(OLD) - v_may THEN
+    RAISE EXCEPTION 'LLM analysis ''%'' is append-only: only its prompt and its response are encrypted anew', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'record another analysis instead';
+  END IF;
+  IF num_nonnulls(NEW.prompt, NEW.response, NEW.response_json) > 0
+    OR (NEW.prompt_ciphertext IS NULL) <> (num_nonnulls(OLD.prompt, OLD.prompt_ciphertext) = 0)
+    OR (NEW.response_ciphertext IS NULL) <> (num_nonnulls(OLD.response, OLD.response_ciphertext) = 0)
+    OR (NEW.response_json_ciphertext IS NULL) <> (num_nonnulls(OLD.response_json, OLD.response_json_ciphertext) = 0)
+  THEN
+    RAISE EXCEPTION 'prompt and response of LLM analysis ''%'' are only encrypted, whole, and never changed or made readable', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'use rotateLlmKeys';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analysis.refuse_later_parts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_part record;
+BEGIN
+  FOR v_part IN SELECT DISTINCT a.bot_id, a.decision_id FROM added a LOOP
+    IF (SELECT d.recorded_at FROM analysis.decisions d WHERE d.bot_id = v_part.bot_id AND d.id = v_part.decision_id)
+      <> now()::timestamptz(3) THEN
+      RAISE EXCEPTION 'decision ''%'' was recorded before, so nothing is added to it', v_part.decision_id
+        USING ERRCODE = 'TB002', HINT = 'record another decision';
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analysis.refuse_vetoed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_decision analysis.decisions;
+BEGIN
+  SELECT * INTO v_decision FROM analysis.decisions d
+  WHERE d.bot_id = NEW.bot_id AND d.id = NEW.decision_id FOR SHARE;
+  IF v_decision.vetoed_at IS NOT NULL THEN
+    RAISE EXCEPTION 'decision ''%'' was vetoed by %: %', NEW.decision_id, v_decision.veto_source, v_decision.veto_reason
+      USING ERRCODE = 'TB001', HINT = 'place no order for it';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION analysis.trade_id_of(p_exchange text, p_symbol text, p_side text, p_exchange_trade_id text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT replace(replace(p_exchange, '%', '%25'), ':', '%3A') || ':' || replace(replace(p_symbol, '%', '%25'), ':', '%3A') || ':' || p_side
+    || ':' || p_exchange_trade_id
+$function$;
 
 CREATE OR REPLACE FUNCTION analytics.calendars_of(p_bot_ids text[], p_to date, p_now timestamp with time zone)
  RETURNS TABLE(bot integer, bot_id text, exchange text, base_currency text, initial_equity numeric, first_day date, last_day date, until timestamp with time zone, days date[], starts timestamp with time zone[], ends timestamp with time zone[])
@@ -2007,6 +3426,190 @@ AS $function$
     AND p.closed_at >= coalesce(p_from, '-infinity') AND p.closed_at < coalesce(p_until, 'infinity')
 $function$;
 
+CREATE OR REPLACE FUNCTION arbitrage.guard_execution()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.status <> 'pending' THEN
+      RAISE EXCEPTION 'execution % begins pending, not %', NEW.id, NEW.status
+        USING ERRCODE = 'TB001', HINT = 'insert it as pending, then finish it';
+    END IF;
+    RETURN NEW;
+  END IF;
+  IF NEW IS NOT DISTINCT FROM OLD THEN RETURN NEW; END IF;
+  IF OLD.status <> 'pending' THEN
+    RAISE EXCEPTION 'execution % has ended as %, and cannot become %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'TB001';
+  END IF;
+  IF (NEW.bot_id, NEW.id, NEW.opportunity_id, NEW.started_at) IS DISTINCT FROM (OLD.bot_id, OLD.id, OLD.opportunity_id, OLD.started_at) THEN
+    RAISE EXCEPTION 'of execution % neither opportunity nor start may change', OLD.id
+      USING ERRCODE = 'TB002', HINT = 'start another execution instead';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION arbitrage.guard_opportunity()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  -- What is generated has no new value yet.
+  v_changing CONSTANT text[] := '{status,execution_id,updated_at,gross_profit,net_profit,profit_fraction}';
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.status <> 'open' THEN
+      RAISE EXCEPTION 'opportunity % begins open, not %', NEW.id, NEW.status
+        USING ERRCODE = 'TB001', HINT = 'insert it as open, then start its execution';
+    END IF;
+    RETURN NEW;
+  END IF;
+  IF to_jsonb(NEW) - v_changing IS DISTINCT FROM to_jsonb(OLD) - v_changing THEN
+    RAISE EXCEPTION 'of a row of arbitrage.opportunities only status, execution_id may change'
+      USING ERRCODE = 'TB002', HINT = 'record another opportunity instead';
+  END IF;
+  IF (NEW.status, NEW.execution_id) IS NOT DISTINCT FROM (OLD.status, OLD.execution_id) THEN RETURN NEW; END IF;
+  IF NOT (OLD.status, NEW.status) IN (('open', 'executing'), ('open', 'expired'), ('executing', 'executed'), ('executing', 'failed'))
+    OR (OLD.execution_id IS NOT NULL AND NEW.execution_id IS DISTINCT FROM OLD.execution_id)
+    OR (NEW.status <> 'expired' AND NOT EXISTS (
+      SELECT FROM arbitrage.executions e
+      WHERE e.bot_id = NEW.bot_id AND e.id = NEW.execution_id AND e.opportunity_id = NEW.id
+        AND NEW.status = CASE e.status WHEN 'pending' THEN 'executing' WHEN 'failed' THEN 'failed' ELSE 'executed' END))
+  THEN
+    RAISE EXCEPTION 'opportunity % is %, and cannot become % here', NEW.id, OLD.status, NEW.status
+      USING ERRCODE = 'TB001', HINT = 'start or finish its execution, which moves it on';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION arbitrage.guard_triangle()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF OLD.executed AND NOT NEW.executed THEN
+    RAISE EXCEPTION 'triangle % was executed, which nobody can take back', OLD.id USING ERRCODE = 'TB001';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION arbitrage.mark_opportunity()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_found arbitrage.opportunities;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    UPDATE arbitrage.opportunities SET status = CASE NEW.status WHEN 'failed' THEN 'failed' ELSE 'executed' END
+    WHERE bot_id = NEW.bot_id AND id = NEW.opportunity_id;
+    RETURN NULL;
+  END IF;
+  UPDATE arbitrage.opportunities SET status = 'executing', execution_id = NEW.id
+  WHERE bot_id = NEW.bot_id AND id = NEW.opportunity_id AND status = 'open' AND (expires_at IS NULL OR expires_at > NEW.started_at);
+  IF FOUND THEN RETURN NULL; END IF;
+  SELECT * INTO v_found FROM arbitrage.opportunities WHERE bot_id = NEW.bot_id AND id = NEW.opportunity_id;
+  IF v_found.status = 'open' THEN
+    RAISE EXCEPTION 'opportunity % has expired', NEW.opportunity_id USING ERRCODE = 'TB001', HINT = 'look for another one';
+  END IF;
+  RAISE EXCEPTION 'opportunity % is %, so it cannot be executed', NEW.opportunity_id, v_found.status
+    USING ERRCODE = 'TB001', HINT = 'look for another one';
+END $function$;
+
+CREATE OR REPLACE FUNCTION audit.chain_row()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_chain text := TG_ARGV[0];
+  v_content text := audit.content_of(NEW);
+  v_is_known boolean;
+BEGIN
+  IF TG_NARGS > 1 THEN v_chain := v_chain || ':' || NEW.kind; END IF;
+  INSERT INTO audit.chains AS c (bot_id, chain, length, previous_hash, hash)
+  VALUES (NEW.bot_id, v_chain, 1, audit.genesis(NEW.bot_id, v_chain),
+    audit.hash_of(audit.genesis(NEW.bot_id, v_chain), 1, v_content))
+  ON CONFLICT ON CONSTRAINT chains_pkey DO UPDATE SET
+    length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+  RETURNING c.length, c.previous_hash, c.hash INTO NEW.sequence, NEW.previous_hash, NEW.hash;
+  -- With the whole statement: passed over by ON CONFLICT, it would have moved the chain on and left a gap.
+  IF NEW.event_id IS NOT NULL THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM audit.%I WHERE bot_id = $1 AND event_id = $2)', TG_TABLE_NAME)
+      INTO v_is_known USING NEW.bot_id, NEW.event_id;
+    IF v_is_known THEN
+      RAISE EXCEPTION 'event % of bot ''%'' is already recorded', NEW.event_id, NEW.bot_id
+        USING ERRCODE = '23505', CONSTRAINT = TG_TABLE_NAME || '_event_id_key', TABLE = TG_TABLE_NAME;
+    END IF;
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION audit.content_of(e audit.decision_history)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT jsonb_build_array(e.bot_id, e.id, e.event_id, e.action, e.actor, e.symbol, e.rationale, encode(float8send(e.confidence), 'hex'),
+    e.risk_check_result, e.strategy_id, e.trade_idea_id, e.snapshot_id, e.decision_id, e.order_id, e.human_override, e.details,
+    audit.epoch_ms(e.occurred_at))::text
+$function$;
+
+CREATE OR REPLACE FUNCTION audit.content_of(e audit.risk_events)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT jsonb_build_array(e.bot_id, e.id, e.kind, e.actor, e.reason, e.subject_id, e.details, audit.epoch_ms(e.occurred_at), e.event_id,
+    e.actual, e.threshold, e.action_taken, e.resolves_id)::text
+$function$;
+
+CREATE OR REPLACE FUNCTION audit.content_of(e audit.system_events)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT jsonb_build_array(e.bot_id, e.id, e.event_id, e.kind, e.severity, e.actor, e.component, e.message, e.details, e.exchange, e.symbol,
+    e.order_id, e.trade_id, e.position_id, e.error_code, e.stack_trace, audit.epoch_ms(e.occurred_at))::text
+$function$;
+
+CREATE OR REPLACE FUNCTION audit.epoch_ms(p_at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT (extract(epoch FROM p_at) * 1000)::bigint
+$function$;
+
+CREATE OR REPLACE FUNCTION audit.genesis(p_bot_id text, p_chain text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT sha256(convert_to(jsonb_build_array('tradeblotter audit', p_bot_id, p_chain)::text, 'UTF8'))
+$function$;
+
+CREATE OR REPLACE FUNCTION audit.guard_chain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.bot_id, NEW.chain, NEW.length, NEW.previous_hash) = (OLD.bot_id, OLD.chain, OLD.length + 1, OLD.hash) THEN
+      RETURN NEW;
+    END IF;
+  END IF;
+  RAISE EXCEPTION 'chain % of bot ''%'' is moved on by the rows of its table alone', OLD.chain, OLD.bot_id
+    USING ERRCODE = 'TB002', HINT = 'verifyAuditTrail tells whether it is whole';
+END $function$;
+
+CREATE OR REPLACE FUNCTION audit.hash_of(p_previous bytea, p_sequence bigint, p_content text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT sha256(p_previous || int8send(p_sequence) || convert_to(p_content, 'UTF8'))
+$function$;
+
 CREATE OR REPLACE FUNCTION fleet.set_updated_at()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2014,6 +3617,492 @@ AS $function$
 BEGIN
   NEW.updated_at := now();
   RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.approvable_codes()
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT ARRAY['auto_trading', 'confidence', 'strategy']
+$function$;
+
+CREATE OR REPLACE FUNCTION ideas.approve(p_bot_id text, p_id uuid, p_user_id uuid, p_note text, p_embargo jsonb, p_order_id uuid, p_at timestamp with time zone, OUT outcome text, OUT differs text, OUT blocks jsonb, OUT idea ideas.trade_ideas)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_at timestamptz := ideas.enter_gate(p_bot_id, p_at);
+  v_placed record;
+BEGIN
+  SELECT * INTO idea FROM ideas.trade_ideas i WHERE i.bot_id = p_bot_id AND i.id = p_id FOR UPDATE;
+  IF NOT FOUND THEN
+    outcome := 'unknown_idea';
+    RETURN;
+  END IF;
+  outcome := ideas.approver_problem(p_user_id);
+  IF outcome IS NOT NULL THEN RETURN; END IF;
+  IF idea.status = 'auto_executed' AND idea.decided_by = p_user_id THEN
+    outcome := 'repeat';
+    v_placed := ideas.place(idea, p_order_id, 1, p_at);
+    IF v_placed.outcome = 'denied' THEN blocks := v_placed.checks; END IF;
+  ELSIF idea.status <> 'needs_approval' THEN
+    outcome := 'not_open';
+  ELSE
+    outcome := 'decided';
+    idea := ideas.settle(idea, p_user_id, p_note, p_embargo, p_order_id, p_at, v_at);
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.approver_problem(p_user_id uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_may boolean;
+BEGIN
+  SELECT u.is_active AND u.role IN ('approver', 'admin') INTO v_may FROM access.users u WHERE u.id = p_user_id FOR SHARE;
+  RETURN CASE WHEN v_may IS NULL THEN 'unknown_user' WHEN NOT v_may THEN 'not_allowed' END;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.check_idea(p_idea ideas.trade_ideas, p_embargo jsonb, p_at timestamp with time zone, p_is_approved boolean)
+ RETURNS risk.check_result[]
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_checks risk.check_result[] := '{}';
+  v_switch ideas.auto_trading;
+  v_strategy strategy.strategies;
+  v_vetoed_at timestamptz;
+  v_limit numeric;
+  v_held bigint;
+  v_holds boolean;
+BEGIN
+  v_checks := v_checks || ROW('expired', p_idea.expires_at IS NULL OR p_at < p_idea.expires_at, 'reduce', 'order', 'ideas', NULL,
+    CASE WHEN p_at >= p_idea.expires_at THEN 'the idea has expired' END, p_idea.expires_at, NULL, NULL, NULL)::risk.check_result;
+  IF p_idea.decision_id IS NOT NULL THEN
+    SELECT d.vetoed_at INTO v_vetoed_at FROM analysis.decisions d WHERE d.bot_id = p_idea.bot_id AND d.id = p_idea.decision_id FOR SHARE;
+    v_checks := v_checks || ROW('decision', v_vetoed_at IS NULL, 'reduce', 'order', 'analysis', p_idea.decision_id,
+      CASE WHEN v_vetoed_at IS NOT NULL THEN 'its decision was vetoed' END, v_vetoed_at, NULL, NULL, NULL)::risk.check_result;
+  END IF;
+  IF NOT p_is_approved THEN
+    SELECT * INTO v_switch FROM ideas.auto_trading a WHERE a.bot_id = p_idea.bot_id;
+    v_checks := v_checks || ROW('auto_trading', coalesce(v_switch.enabled, false), 'reduce', 'bot', 'ideas', NULL,
+      CASE WHEN v_switch.bot_id IS NULL THEN 'automatic trading was never switched on'
+        WHEN NOT v_switch.enabled THEN 'automatic trading is off: ' || v_switch.reason END,
+      CASE WHEN NOT v_switch.enabled THEN v_switch.changed_at END, NULL, NULL, NULL)::risk.check_result;
+    v_checks := v_checks || ROW('strategy', p_idea.strategy_id IS NOT NULL, 'reduce', 'order', 'strategy', p_idea.strategy_id,
+      CASE WHEN p_idea.strategy_id IS NULL THEN 'the idea follows no strategy' END, NULL, NULL, NULL, NULL)::risk.check_result;
+  END IF;
+  IF p_idea.strategy_id IS NULL THEN RETURN v_checks; END IF;
+
+  -- Whoever pauses it waits, and is waited for.
+  SELECT * INTO v_strategy FROM strategy.strategies s WHERE s.id = p_idea.strategy_id FOR SHARE;
+  v_checks := v_checks || ROW('strategy_status', coalesce(v_strategy.status = 'active', false), 'reduce', 'order', 'strategy',
+    p_idea.strategy_id, CASE WHEN v_strategy.status <> 'active' THEN 'the strategy is ' || v_strategy.status END,
+    NULL, NULL, NULL, NULL)::risk.check_result;
+  v_checks := v_checks || ROW('strategy_symbol',
+    coalesce(v_strategy.allowed_symbols IS NULL OR p_idea.symbol = ANY (v_strategy.allowed_symbols), false), 'reduce', 'symbol', 'strategy',
+    p_idea.strategy_id, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
+  v_checks := v_checks || ROW('session', coalesce(strategy.is_in_window(v_strategy.session_windows, p_at), false), 'reduce', 'order',
+    'strategy', p_idea.strategy_id, NULL, NULL, NULL, NULL, NULL)::risk.check_result;
+  v_checks := v_checks || ROW('embargo', coalesce((p_embargo ->> 'passed')::boolean, false), 'reduce', 'symbol', 'calendar', NULL,
+    coalesce(p_embargo ->> 'reason', CASE WHEN p_embargo IS NULL THEN 'nobody looked at the calendar' END), NULL, NULL, NULL,
+    NULL)::risk.check_result;
+  v_limit := (v_strategy.risk_caps ->> 'maxQuantity')::numeric;
+  IF v_limit IS NOT NULL THEN
+    v_checks := v_checks || ROW('strategy_quantity', p_idea.quantity <= v_limit AND v_limit < 'Infinity'::numeric, 'reduce', 'order', 'strategy',
+      p_idea.strategy_id, NULL, NULL, NULL, v_limit, p_idea.quantity)::risk.check_result;
+  END IF;
+  v_limit := (v_strategy.risk_caps ->> 'maxOpenPositions')::numeric;
+  IF v_limit IS NOT NULL THEN
+    -- What is on its way and what is held, of one moment, as far as an order of the strategy led to it.
+    WITH taken AS (
+      SELECT o.exchange, o.symbol, o.position_side, o.id, o.decision_id FROM trading.orders o
+      WHERE o.bot_id = p_idea.bot_id AND o.status IN ('pending', 'submitted', 'partially_filled') AND NOT o.reduce_only
+      UNION ALL
+      SELECT p.exchange, p.symbol, p.position_side, o.id, o.decision_id
+      FROM trading.positions p
+      JOIN trading.fills f ON f.bot_id = p.bot_id AND f.exchange = p.exchange AND f.symbol = p.symbol
+        AND f.position_side = p.position_side AND f.executed_at >= p.opened_at AND p.id IN (f.position_id, f.opened_position_id)
+      JOIN trading.orders o ON o.bot_id = f.bot_id AND o.id = f.order_id
+      WHERE p.bot_id = p_idea.bot_id AND p.status = 'open')
+    SELECT count(DISTINCT (t.exchange, t.symbol, t.position_side)), coalesce(
+        bool_or(t.exchange = p_idea.exchange AND t.symbol = p_idea.symbol AND t.position_side = p_idea.position_side), false)
+    INTO v_held, v_holds FROM taken t
+    WHERE EXISTS (SELECT FROM ideas.trade_ideas i
+        WHERE i.bot_id = p_idea.bot_id AND i.order_id = t.id AND i.strategy_id = p_idea.strategy_id)
+      OR EXISTS (SELECT FROM analysis.decisions d
+        WHERE d.bot_id = p_idea.bot_id AND d.id = t.decision_id AND d.strategy_id = p_idea.strategy_id);
+    v_checks := v_checks || ROW('strategy_positions', v_holds OR v_held < v_limit, 'reduce', 'bot', 'strategy', p_idea.strategy_id, NULL,
+      NULL, NULL, v_limit, v_held)::risk.check_result;
+  END IF;
+  RETURN v_checks;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.enter_gate(p_bot_id text, p_at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_mode text;
+BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'a trade idea is not decided in a transaction that is %: it would not see what closed the gate since it began',
+      current_setting('transaction_isolation') USING ERRCODE = 'TB002', HINT = 'decide it in a transaction that is read committed';
+  END IF;
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
+  SELECT b.mode INTO v_mode FROM fleet.bots b WHERE b.bot_id = p_bot_id;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  IF p_at IS NOT NULL AND v_mode IS DISTINCT FROM 'backtest' THEN
+    RAISE EXCEPTION 'now is given for bot ''%'', which is not in mode backtest: the database''s clock decides', p_bot_id
+      USING ERRCODE = 'TB002';
+  END IF;
+  RETURN risk.clock(p_at);
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.failed_codes(p_checks jsonb)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT coalesce(array_agg(c ->> 'code' ORDER BY place), '{}')
+  FROM jsonb_array_elements(p_checks) WITH ORDINALITY AS x (c, place)
+  WHERE (c ->> 'passed')::boolean IS NOT TRUE
+$function$;
+
+CREATE OR REPLACE FUNCTION ideas.guard_auto_trading()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.version := 1;
+  IF TG_OP = 'UPDATE' THEN
+    NEW.version := OLD.version;
+    IF NEW.enabled = OLD.enabled OR NEW.bot_id <> OLD.bot_id THEN
+      IF NEW IS DISTINCT FROM OLD THEN
+        RAISE EXCEPTION 'of the automatic trading of bot ''%'' nothing changes but with its switch, which is %', OLD.bot_id,
+          CASE WHEN OLD.enabled THEN 'on' ELSE 'off' END USING ERRCODE = 'TB002', HINT = 'flip it, with who does it and why';
+      END IF;
+      RETURN NEW;
+    END IF;
+    NEW.version := OLD.version + 1;
+    -- Who does not say so did not do what was said the last time.
+    IF NEW.changed_at = OLD.changed_at THEN
+      NEW.changed_at := clock_timestamp();
+      IF NEW.changed_by = OLD.changed_by THEN NEW.changed_by := session_user; END IF;
+      IF NEW.reason = OLD.reason THEN NEW.reason := 'no reason was given'; END IF;
+    END IF;
+  END IF;
+  PERFORM FROM risk.gates WHERE bot_id = NEW.bot_id FOR NO KEY UPDATE;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.guard_idea()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.status <> 'waiting' THEN
+      RAISE EXCEPTION 'trade idea % begins as waiting, not as %', NEW.id, NEW.status USING ERRCODE = 'TB001';
+    END IF;
+    RETURN NEW;
+  END IF;
+  IF NEW.status <> OLD.status AND NOT (CASE OLD.status
+    WHEN 'waiting' THEN true
+    WHEN 'needs_approval' THEN NEW.status <> 'waiting'
+    ELSE false
+  END) THEN
+    RAISE EXCEPTION 'trade idea % is %, and cannot become %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'TB001';
+  END IF;
+  IF NEW.status = OLD.status AND to_jsonb(NEW) - 'updated_at' IS DISTINCT FROM to_jsonb(OLD) - 'updated_at' THEN
+    RAISE EXCEPTION 'trade idea % changes only with its status', OLD.id USING ERRCODE = 'TB002';
+  END IF;
+  NEW.updated_at := greatest(NEW.created_at, clock_timestamp());
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.least_confidence()
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT 0.9
+$function$;
+
+CREATE OR REPLACE FUNCTION ideas.log_flip()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO audit.decision_history (bot_id, action, actor, rationale, risk_check_result, details, occurred_at)
+  VALUES (NEW.bot_id, CASE WHEN NEW.enabled THEN 'ai_resumed' ELSE 'ai_halted' END, NEW.changed_by, NEW.reason,
+    CASE WHEN NOT NEW.enabled AND NEW.reason IN ('max_drawdown', 'daily_target_reached') THEN 'fail:' || NEW.reason END,
+    jsonb_build_object('enabled', NEW.enabled, 'version', NEW.version::text), NEW.changed_at);
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.log_step()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_failed text[] := ideas.failed_codes(NEW.checks);
+  v_result text := CASE
+    WHEN NEW.status = 'halted_by_risk' THEN 'fail:max_drawdown'
+    WHEN NEW.status = 'rejected' AND NEW.decided_by IS NOT NULL THEN NULL
+    WHEN cardinality(v_failed) > 0 THEN 'fail:' || v_failed[1]
+    WHEN NEW.status = 'auto_executed' THEN 'pass'
+  END;
+  v_details jsonb := jsonb_build_object('status', NEW.status, 'reason', NEW.status_reason, 'failed', to_jsonb(v_failed));
+  v_action text := CASE NEW.status
+    WHEN 'auto_executed' THEN CASE WHEN NEW.decided_by IS NULL THEN 'ai_auto_executed' ELSE 'human_approved' END
+    WHEN 'rejected' THEN CASE WHEN NEW.decided_by IS NULL THEN 'risk_rejected' ELSE 'human_rejected' END
+    WHEN 'halted_by_risk' THEN 'risk_rejected'
+  END;
+BEGIN
+  IF OLD.status = 'waiting' THEN
+    INSERT INTO audit.decision_history (bot_id, action, actor, symbol, rationale, confidence, risk_check_result, strategy_id, trade_idea_id,
+      snapshot_id, decision_id, details, occurred_at)
+    VALUES (NEW.bot_id, 'ai_proposed', NEW.bot_id, NEW.symbol, NEW.rationale, NEW.confidence, v_result, NEW.strategy_id, NEW.id,
+      NEW.snapshot_id, NEW.decision_id, v_details, NEW.created_at);
+  END IF;
+  IF v_action IS NOT NULL THEN
+    INSERT INTO audit.decision_history (bot_id, action, actor, symbol, rationale, confidence, risk_check_result, strategy_id, trade_idea_id,
+      snapshot_id, decision_id, order_id, human_override, details, occurred_at)
+    VALUES (NEW.bot_id, v_action, coalesce(NEW.decided_by::text, NEW.bot_id), NEW.symbol, NEW.status_reason, NEW.confidence, v_result,
+      NEW.strategy_id, NEW.id, NEW.snapshot_id, NEW.decision_id, NEW.order_id, v_action = 'human_approved', v_details, NEW.decided_at);
+  END IF;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.place(p_idea ideas.trade_ideas, p_order_id uuid, p_confidence double precision, p_at timestamp with time zone, OUT outcome text, OUT order_id uuid, OUT checks jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  SELECT o.outcome, o.order_id, o.checks INTO outcome, order_id, checks
+  FROM risk.place_order(p_idea.bot_id, p_order_id,
+    coalesce((SELECT own.client_order_id FROM trading.orders own WHERE own.bot_id = p_idea.bot_id AND own.id = p_idea.order_id),
+      'idea:' || p_idea.id), p_idea.exchange, p_idea.symbol, ideas.side_of(p_idea.direction),
+    p_idea.position_side, p_idea.order_type, NULL, p_idea.quantity, CASE WHEN p_idea.order_type = 'limit' THEN ideas.price_of(p_idea) END,
+    NULL, NULL, false, false, 'entry', NULL, NULL, p_idea.decision_id, ideas.price_of(p_idea), p_confidence, p_at) o;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.price_of(p_idea ideas.trade_ideas)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT coalesce(p_idea.entry_price, CASE p_idea.direction WHEN 'long' THEN p_idea.entry_high ELSE p_idea.entry_low END)
+$function$;
+
+CREATE OR REPLACE FUNCTION ideas.propose(p_bot_id text, p_id uuid, p_strategy_id uuid, p_snapshot_id uuid, p_decision_id uuid, p_exchange text, p_symbol text, p_direction text, p_position_side text, p_order_type text, p_quantity numeric, p_entry_price numeric, p_entry_low numeric, p_entry_high numeric, p_stop_loss numeric, p_targets numeric[], p_expected_hold text, p_rationale text, p_confidence double precision, p_expires_at timestamp with time zone, p_embargo jsonb, p_order_id uuid, p_at timestamp with time zone, OUT outcome text, OUT differs text, OUT blocks jsonb, OUT idea ideas.trade_ideas)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_at timestamptz := ideas.enter_gate(p_bot_id, p_at);
+  v_exchange text;
+  v_placed record;
+BEGIN
+  IF v_at IS NULL THEN
+    outcome := 'unknown_bot';
+    RETURN;
+  END IF;
+  SELECT coalesce(p_exchange, b.exchange) INTO v_exchange FROM fleet.bots b WHERE b.bot_id = p_bot_id;
+  SELECT * INTO idea FROM ideas.trade_ideas i WHERE i.bot_id = p_bot_id AND i.id = p_id FOR UPDATE;
+  IF FOUND THEN
+    outcome := 'repeat';
+    SELECT string_agg(name, ', ' ORDER BY place) INTO differs
+    FROM (VALUES (1, 'strategyId', idea.strategy_id IS DISTINCT FROM p_strategy_id),
+      (2, 'snapshotId', idea.snapshot_id IS DISTINCT FROM p_snapshot_id),
+      (3, 'decisionId', idea.decision_id IS DISTINCT FROM p_decision_id),
+      (4, 'exchange', idea.exchange IS DISTINCT FROM v_exchange),
+      (5, 'symbol', idea.symbol IS DISTINCT FROM p_symbol),
+      (6, 'direction', idea.direction IS DISTINCT FROM p_direction),
+      (7, 'positionSide', idea.position_side IS DISTINCT FROM p_position_side),
+      (8, 'orderType', idea.order_type IS DISTINCT FROM p_order_type),
+      (9, 'quantity', idea.quantity IS DISTINCT FROM p_quantity),
+      (10, 'entryPrice', idea.entry_price IS DISTINCT FROM p_entry_price),
+      (11, 'entryLow', idea.entry_low IS DISTINCT FROM p_entry_low),
+      (12, 'entryHigh', idea.entry_high IS DISTINCT FROM p_entry_high),
+      (13, 'stopLoss', idea.stop_loss IS DISTINCT FROM p_stop_loss),
+      (14, 'targets', idea.targets IS DISTINCT FROM p_targets),
+      (15, 'expectedHold', idea.expected_hold IS DISTINCT FROM p_expected_hold),
+      (16, 'rationale', idea.rationale IS DISTINCT FROM p_rationale),
+      (17, 'confidence', idea.confidence IS DISTINCT FROM p_confidence),
+      (18, 'expiresAt', idea.expires_at IS DISTINCT FROM p_expires_at)) AS said (place, name, is_other)
+    WHERE is_other;
+    IF differs IS NOT NULL THEN
+      outcome := 'conflict';
+      RETURN;
+    END IF;
+    IF idea.status = 'auto_executed' THEN
+      -- An order that was not sent yet must not be sent after a stop, by a bot that has started again.
+      v_placed := ideas.place(idea, p_order_id, 1, p_at);
+      IF v_placed.outcome = 'denied' THEN blocks := v_placed.checks; END IF;
+    END IF;
+    IF idea.status <> 'waiting' THEN RETURN; END IF;
+  ELSE
+    INSERT INTO ideas.trade_ideas (bot_id, id, strategy_id, snapshot_id, decision_id, exchange, symbol, direction, position_side, order_type,
+      quantity, entry_price, entry_low, entry_high, stop_loss, targets, expected_hold, rationale, confidence, expires_at, created_at,
+      updated_at)
+    VALUES (p_bot_id, p_id, p_strategy_id, p_snapshot_id, p_decision_id, v_exchange, p_symbol, p_direction, p_position_side, p_order_type,
+      p_quantity, p_entry_price, p_entry_low, p_entry_high, p_stop_loss, p_targets, p_expected_hold, p_rationale, p_confidence,
+      p_expires_at, v_at, v_at)
+    RETURNING * INTO idea;
+  END IF;
+  outcome := 'proposed';
+  idea := ideas.settle(idea, NULL, NULL, p_embargo, p_order_id, p_at, v_at);
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.reject(p_bot_id text, p_id uuid, p_user_id uuid, p_reason text, p_at timestamp with time zone, OUT outcome text, OUT differs text, OUT blocks jsonb, OUT idea ideas.trade_ideas)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_at timestamptz := ideas.enter_gate(p_bot_id, p_at);
+BEGIN
+  SELECT * INTO idea FROM ideas.trade_ideas i WHERE i.bot_id = p_bot_id AND i.id = p_id FOR UPDATE;
+  IF NOT FOUND THEN
+    outcome := 'unknown_idea';
+    RETURN;
+  END IF;
+  outcome := ideas.approver_problem(p_user_id);
+  IF outcome IS NOT NULL THEN RETURN; END IF;
+  IF idea.status = 'rejected' AND idea.decided_by = p_user_id THEN
+    outcome := 'repeat';
+  ELSIF idea.status NOT IN ('waiting', 'needs_approval') THEN
+    outcome := 'not_open';
+  ELSE
+    outcome := 'decided';
+    UPDATE ideas.trade_ideas i SET status = 'rejected', status_reason = p_reason, decided_by = p_user_id, decided_at = v_at
+    WHERE i.bot_id = p_bot_id AND i.id = p_id
+    RETURNING * INTO idea;
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.settle(p_idea ideas.trade_ideas, p_user_id uuid, p_note text, p_embargo jsonb, p_order_id uuid, p_given_at timestamp with time zone, p_at timestamp with time zone)
+ RETURNS ideas.trade_ideas
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_is_approved boolean := p_user_id IS NOT NULL;
+  v_confidence double precision := CASE WHEN p_user_id IS NULL THEN p_idea.confidence ELSE 1 END;
+  v_own risk.check_result[];
+  v_gate risk.check_result[];
+  v_checks jsonb;
+  v_failed text[];
+  v_outcome text;
+  v_placed_id uuid;
+  v_denied jsonb;
+  v_status text;
+  v_reason text;
+  v_halt text;
+  v_idea ideas.trade_ideas;
+BEGIN
+  v_own := ideas.check_idea(p_idea, p_embargo, p_at, v_is_approved);
+  v_gate := risk.check_entry(p_idea.bot_id, p_idea.exchange, p_idea.symbol, ideas.side_of(p_idea.direction), p_idea.position_side,
+    p_idea.order_type, p_idea.quantity, CASE WHEN p_idea.order_type = 'limit' THEN ideas.price_of(p_idea) END, NULL,
+    ideas.price_of(p_idea), v_confidence, p_at);
+  IF NOT v_is_approved AND NOT EXISTS (SELECT FROM unnest(v_gate) c WHERE c.code = 'confidence') THEN
+    v_own := v_own || ROW('confidence', p_idea.confidence >= ideas.least_confidence(), 'reduce', 'order', 'ideas', NULL, NULL, NULL, NULL,
+      ideas.least_confidence(), p_idea.confidence)::risk.check_result;
+  END IF;
+  v_checks := risk.checks_as_json(v_own || v_gate, false);
+  v_failed := ideas.failed_codes(v_checks);
+  IF cardinality(v_failed) = 0 AND cardinality(v_gate) > 0 THEN
+    SELECT o.outcome, o.order_id, o.checks INTO v_outcome, v_placed_id, v_denied
+    FROM ideas.place(p_idea, p_order_id, v_confidence, p_given_at) o;
+    IF v_outcome = 'repeat' THEN
+      RAISE EXCEPTION 'client order id ''idea:%'' of bot ''%'' is taken by an order that this idea did not make', p_idea.id, p_idea.bot_id
+        USING ERRCODE = 'TB002', HINT = 'propose it under another id';
+    ELSIF v_outcome IS DISTINCT FROM 'placed' THEN
+      v_checks := risk.checks_as_json(v_own, false) || coalesce(v_denied, '[]');
+      v_failed := ideas.failed_codes(v_checks);
+    END IF;
+  END IF;
+  v_reason := (
+    SELECT string_agg((c ->> 'code') || coalesce(': ' || (c ->> 'reason'), ''), '; ' ORDER BY place)
+    FROM jsonb_array_elements(v_checks) WITH ORDINALITY AS x (c, place) WHERE (c ->> 'passed')::boolean IS NOT TRUE);
+
+  IF v_outcome = 'placed' THEN
+    v_status := 'auto_executed';
+    v_reason := coalesce(p_note, CASE WHEN v_is_approved THEN 'approved' ELSE 'every check passed' END);
+  ELSE
+    -- What was found to be over its limit; what nobody could find out is refused as anything else.
+    IF jsonb_path_exists(v_checks, '$[*] ? (@.code == "drawdown" && @.passed == false && exists (@.actual))') THEN
+      v_status := 'halted_by_risk';
+      IF coalesce((SELECT s.halt_on_drawdown FROM risk.global_settings s ORDER BY s.version DESC LIMIT 1), false)
+        OR coalesce((SELECT s.halt_on_drawdown FROM risk.settings s WHERE s.bot_id = p_idea.bot_id ORDER BY s.version DESC LIMIT 1), false)
+      THEN
+        v_halt := 'max_drawdown';
+      END IF;
+    ELSIF NOT v_is_approved AND cardinality(v_failed) > 0 AND v_failed <@ ideas.approvable_codes() THEN
+      v_status := 'needs_approval';
+    ELSE
+      v_status := 'rejected';
+      IF jsonb_path_exists(v_checks, '$[*] ? (@.code == "daily_target" && @.passed == false && exists (@.actual))') THEN
+        v_halt := 'daily_target_reached';
+      END IF;
+    END IF;
+    v_reason := coalesce(v_reason, 'nothing was asked');
+    IF v_is_approved THEN v_reason := format('approved by %s, and refused: %s', p_user_id, v_reason); END IF;
+  END IF;
+
+  UPDATE ideas.trade_ideas i
+  SET status = v_status, status_reason = v_reason, checks = v_checks,
+    order_id = v_placed_id,
+    decided_by = CASE WHEN v_status = 'auto_executed' THEN p_user_id END,
+    decided_at = CASE WHEN v_status <> 'needs_approval' THEN p_at END
+  WHERE i.bot_id = p_idea.bot_id AND i.id = p_idea.id
+  RETURNING * INTO v_idea;
+  IF v_halt IS NOT NULL THEN
+    UPDATE ideas.auto_trading a SET enabled = false, reason = v_halt, changed_by = a.bot_id, changed_at = p_at
+    WHERE a.bot_id = p_idea.bot_id AND a.enabled;
+  END IF;
+  RETURN v_idea;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ideas.side_of(p_direction text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE p_direction WHEN 'long' THEN 'buy' WHEN 'short' THEN 'sell' END
+$function$;
+
+CREATE OR REPLACE FUNCTION ideas.switch_auto_trading(p_bot_id text, p_enabled boolean, p_by text, p_user_id uuid, p_reason text, OUT outcome text, OUT state ideas.auto_trading)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE risk.gates SET version = version + 1 WHERE bot_id = p_bot_id;
+  IF NOT EXISTS (SELECT FROM fleet.bots b WHERE b.bot_id = p_bot_id) THEN
+    outcome := 'unknown_bot';
+    RETURN;
+  END IF;
+  IF p_enabled THEN
+    outcome := ideas.approver_problem(p_user_id);
+    IF outcome IS NOT NULL THEN RETURN; END IF;
+  END IF;
+  outcome := 'unchanged';
+  SELECT * INTO state FROM ideas.auto_trading a WHERE a.bot_id = p_bot_id FOR UPDATE;
+  IF coalesce(state.enabled, false) = p_enabled THEN RETURN; END IF;
+  outcome := 'flipped';
+  IF state.bot_id IS NULL THEN
+    INSERT INTO ideas.auto_trading (bot_id, enabled, reason, changed_by, changed_at)
+    VALUES (p_bot_id, p_enabled, p_reason, p_by, risk.clock(NULL))
+    RETURNING * INTO state;
+  ELSE
+    UPDATE ideas.auto_trading a
+    -- Two flips within one millisecond are two all the same.
+    SET enabled = p_enabled, reason = p_reason, changed_by = p_by, changed_at = greatest(risk.clock(NULL), a.changed_at + interval '1 millisecond')
+    WHERE a.bot_id = p_bot_id
+    RETURNING * INTO state;
+  END IF;
 END $function$;
 
 CREATE OR REPLACE FUNCTION market.candle_before(of_series bigint, at timestamp with time zone)
@@ -3027,6 +5116,52 @@ BEGIN
   RETURN OLD;
 END $function$;
 
+CREATE OR REPLACE FUNCTION risk.ledger_equities_of(p_bot_ids text[], p_at timestamp with time zone)
+ RETURNS TABLE(bot_id text, equity numeric)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH asked AS MATERIALIZED (
+    SELECT b.bot_id, b.initial_equity, a.base_currency, a.price_age
+    FROM risk.ages_of_bots(p_bot_ids) a JOIN fleet.bots b ON b.bot_id = a.bot_id),
+  -- Each kind apart: what has no rate is not known, also where another kind makes up for it.
+  amounts AS MATERIALIZED (
+    SELECT p.bot_id, p.exchange, p.settle_currency AS currency, sum(p.realised_gross - p.fees + p.funding) AS amount
+    FROM trading.positions p WHERE p.bot_id = ANY (p_bot_ids) GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT p.bot_id, p.exchange, fee.key, -sum(fee.value::numeric)
+    FROM trading.positions p CROSS JOIN jsonb_each_text(p.unvalued_fees) fee
+    WHERE p.bot_id = ANY (p_bot_ids) AND p.unvalued_fees <> '{}' GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT c.bot_id, c.exchange, c.currency, sum(c.amount)
+    FROM trading.cash_flows c
+    WHERE c.bot_id = ANY (p_bot_ids) AND c.occurred_at < p_at + interval '1 millisecond'
+      AND (c.kind IN ('deposit', 'withdrawal', 'transfer') OR (c.occurred_at <= p_at
+        AND (c.kind IN ('interest', 'rebate', 'fee', 'adjustment') OR (c.kind = 'funding' AND c.position_id IS NULL))))
+    GROUP BY 1, 2, 3, c.kind IN ('deposit', 'withdrawal', 'transfer')),
+  rates AS MATERIALIZED (
+    SELECT d.*, risk.rate_between(d.exchange, d.currency, d.base_currency, p_at, d.price_age) AS rate
+    FROM (SELECT DISTINCT m.exchange, m.currency, a.base_currency, a.price_age
+      FROM amounts m JOIN asked a ON a.bot_id = m.bot_id WHERE m.amount <> 0 AND m.currency <> a.base_currency) d),
+  booked AS (
+    SELECT v.bot_id, CASE WHEN count(*) = count(v.value) THEN sum(v.value) END AS value
+    FROM (
+      SELECT m.bot_id, m.amount * CASE WHEN m.currency = a.base_currency THEN 1 ELSE r.rate END AS value
+      FROM amounts m
+      JOIN asked a ON a.bot_id = m.bot_id
+      LEFT JOIN rates r ON r.exchange = m.exchange AND r.currency = m.currency AND r.base_currency = a.base_currency
+        AND r.price_age = a.price_age
+      WHERE m.amount <> 0) v
+    GROUP BY v.bot_id),
+  open AS (
+    SELECT h.bot_id, CASE WHEN count(*) = count(h.unrealised_pnl) THEN sum(h.unrealised_pnl) END AS value
+    FROM risk.holdings_of(p_bot_ids, p_at) h GROUP BY h.bot_id)
+  SELECT a.bot_id, a.initial_equity + CASE WHEN b.bot_id IS NULL THEN 0 ELSE b.value END + CASE WHEN o.bot_id IS NULL THEN 0 ELSE o.value END
+  FROM asked a
+  LEFT JOIN booked b ON b.bot_id = a.bot_id
+  LEFT JOIN open o ON o.bot_id = a.bot_id
+$function$;
+
 CREATE OR REPLACE FUNCTION risk.ledger_equity(p_bot_id text, p_at timestamp with time zone, p_max_age interval, OUT equity numeric, OUT flows numeric)
  RETURNS record
  LANGUAGE sql
@@ -3570,6 +5705,628 @@ AS $function$
     FROM (SELECT CASE WHEN p_unit <> 'window' THEN date_trunc(p_unit, p_at AT TIME ZONE p_zone) END AS midnight) m) s
 $function$;
 
+CREATE OR REPLACE FUNCTION snapshots.candle_at(p_series bigint, p_timeframe text, p_now timestamp with time zone)
+ RETURNS market.candles
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT c FROM market.series s JOIN market.candles c ON c.series_id = s.id
+  WHERE s.id = p_series AND c.open_time <= p_now
+    AND c.open_time >= least(market.open_time_of(p_timeframe, p_now), s.last_open_time) - 1002 * market.timeframe_interval(p_timeframe)
+    AND CASE WHEN c.complete THEN market.close_time_of(p_timeframe, c.open_time) <= p_now
+      ELSE c.open_time = s.last_open_time AND s.last_price_at <= p_now END
+  ORDER BY c.open_time DESC LIMIT 1
+$function$;
+
+CREATE OR REPLACE FUNCTION snapshots.capture(p_bot_id text, p_id uuid, p_reason text, p_note text, p_exchange text, p_symbols text[], p_timeframes text[], p_calendar_hours double precision, p_news_hours double precision, p_max_age_candles double precision, p_balance_hours double precision, p_row_limit integer, p_pegs jsonb, p_at timestamp with time zone, p_recorded_until timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_now timestamptz(3) := coalesce(p_at, statement_timestamp());
+  v_until timestamptz(3) := coalesce(p_recorded_until, p_at, statement_timestamp());
+  v_exchange text;
+  v_missing jsonb;
+  v_concerned text[];
+  v_about text[];
+  v_news_until timestamptz;
+  v_calendar_until timestamptz;
+  v_market snapshots.market[];
+  v_indicators snapshots.indicators[];
+  v_calendar snapshots.calendar[];
+  v_news snapshots.news[];
+  v_account snapshots.account[];
+  v_is_new boolean;
+BEGIN
+  SELECT coalesce(p_exchange, b.exchange) INTO v_exchange FROM fleet.bots b WHERE b.bot_id = p_bot_id;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'bot % is not registered', p_bot_id
+      USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'bundles_bot_id_fkey', SCHEMA = 'snapshots', TABLE = 'bundles';
+  END IF;
+  IF EXISTS (SELECT FROM snapshots.bundles b WHERE b.bot_id = p_bot_id AND b.id = p_id) THEN
+    RETURN jsonb_build_object('isNew', false, 'snapshot', snapshots.document_of(p_bot_id, p_id));
+  END IF;
+
+  -- Each symbol by its instrument, and what is known of its funding.
+  WITH asked AS MATERIALIZED (
+    SELECT a.symbol, a.place, i.kind, i.base_currency, i.quote_currency, i.settle_currency
+    FROM unnest(p_symbols) WITH ORDINALITY a(symbol, place)
+    LEFT JOIN market.instruments i ON i.exchange = v_exchange AND i.symbol = a.symbol),
+  funding AS MATERIALIZED (
+    SELECT a.symbol, a.kind, f.rate, f.funding_time, f.interval_hours, f.is_estimated,
+      f.funding_time + 2 * f.interval_hours * interval '1 hour' < v_now AS is_stale
+    FROM asked a
+    LEFT JOIN LATERAL (
+      SELECT * FROM market.funding_rates f
+      WHERE f.exchange = v_exchange AND f.symbol = a.symbol AND f.published_at <= v_now
+        -- The key is the nearest hour, so that an hour more is enough to find what was published by now.
+        AND f.funding_time <= v_now + interval '1 hour' AND f.updated_at <= v_until
+      ORDER BY f.funding_time DESC LIMIT 1) f ON true),
+  wanted AS MATERIALIZED (
+    SELECT a.symbol, t.timeframe, a.place, t.place AS timeframe_place, s.id AS series_id,
+      p_max_age_candles * market.timeframe_interval(t.timeframe) AS max_age
+    FROM asked a CROSS JOIN unnest(p_timeframes) WITH ORDINALITY t(timeframe, place)
+    LEFT JOIN market.series s ON s.exchange = v_exchange AND s.symbol = a.symbol AND s.timeframe = t.timeframe),
+  candles AS MATERIALIZED (
+    SELECT w.*, (c).open_time, (c).open, (c).high, (c).low, (c).close, (c).volume, (c).complete,
+      market.close_time_of(w.timeframe, (c).open_time) + w.max_age < v_now AS is_stale,
+      CASE WHEN (c).complete THEN market.close_time_of(w.timeframe, (c).open_time) ELSE s.last_price_at END AS seen_at
+    FROM wanted w
+    LEFT JOIN LATERAL snapshots.candle_at(w.series_id, w.timeframe, v_now) c ON w.series_id IS NOT NULL
+    LEFT JOIN market.series s ON s.id = w.series_id),
+  -- The last price of a symbol, also of series that nobody asked for.
+  seen AS (
+    SELECT DISTINCT ON (symbol) symbol, close AS price, seen_at FROM (
+      SELECT c.symbol, c.close, c.seen_at FROM candles c WHERE c.open_time IS NOT NULL
+      UNION ALL
+      SELECT s.symbol, s.last_close, s.last_price_at FROM market.series s
+      WHERE s.exchange = v_exchange AND s.symbol = ANY (p_symbols) AND s.last_price_at <= v_now) price
+    ORDER BY symbol, seen_at DESC),
+  calculated AS MATERIALIZED (
+    SELECT w.symbol, w.timeframe, w.place, w.timeframe_place, i.*, market.close_time_of(w.timeframe, i.open_time) + w.max_age < v_now AS is_stale
+    FROM wanted w
+    LEFT JOIN LATERAL (
+      SELECT * FROM market.indicators i
+      WHERE i.series_id = w.series_id AND i.open_time <= v_now AND i.updated_at <= v_until
+        -- Of a candle that closes later, only what was calculated while it formed.
+        AND (market.close_time_of(w.timeframe, i.open_time) <= v_now OR i.updated_at <= v_now)
+      ORDER BY i.open_time DESC LIMIT 1) i ON true),
+  lacking AS (
+    SELECT 1 AS part, a.place, 0 AS second_place, snapshots.missing_entry('instrument', 'none', a.symbol) AS entry FROM asked a WHERE a.kind IS NULL
+    UNION ALL
+    SELECT 2, c.place, c.timeframe_place,
+      snapshots.missing_entry('market', CASE WHEN c.open_time IS NULL THEN 'none' ELSE 'stale' END, c.symbol, c.timeframe, c.seen_at)
+    FROM candles c WHERE c.open_time IS NULL OR c.is_stale
+    UNION ALL
+    SELECT 3, array_position(p_symbols, f.symbol), 0,
+      snapshots.missing_entry('funding_rate', CASE WHEN f.rate IS NULL THEN 'none' ELSE 'stale' END, f.symbol, NULL, f.funding_time)
+    FROM funding f WHERE f.kind <> 'spot' AND (f.rate IS NULL OR f.is_stale)
+    UNION ALL
+    SELECT 4, i.place, i.timeframe_place,
+      snapshots.missing_entry('indicators', CASE WHEN i.open_time IS NULL THEN 'none' ELSE 'stale' END, i.symbol, i.timeframe, i.updated_at)
+    FROM calculated i WHERE i.open_time IS NULL OR i.is_stale)
+  SELECT
+    (SELECT coalesce(jsonb_agg(entry ORDER BY part, place, second_place), '[]') FROM lacking),
+    (SELECT array_agg(DISTINCT upper(code)) FROM asked a, unnest(ARRAY[a.base_currency, a.quote_currency, a.settle_currency]) code WHERE code IS NOT NULL),
+    (SELECT array_agg(ROW(p_bot_id, p_id, v_exchange, c.symbol, c.timeframe, c.open_time, c.open, c.high, c.low, c.close, c.volume, c.complete,
+        s.price, s.seen_at, CASE WHEN NOT f.is_stale THEN f.rate END, CASE WHEN NOT f.is_stale THEN f.funding_time END,
+        CASE WHEN NOT f.is_stale THEN f.interval_hours END, CASE WHEN NOT f.is_stale THEN f.is_estimated END)::snapshots.market)
+      FROM candles c JOIN seen s USING (symbol) JOIN funding f USING (symbol) WHERE NOT c.is_stale),
+    (SELECT array_agg(ROW(p_bot_id, p_id, v_exchange, i.symbol, i.timeframe, i.open_time, i.rsi_14, i.sma_50, i.sma_200, i.macd, i.macd_signal,
+        i.macd_histogram, i.atr, i."values", i.updated_at)::snapshots.indicators)
+      FROM calculated i WHERE NOT i.is_stale)
+  INTO v_missing, v_about, v_market, v_indicators;
+
+  SELECT array_agg(DISTINCT currency) INTO v_concerned
+  FROM unnest(v_about) code, unnest(ARRAY[code, p_pegs ->> code]) currency WHERE currency IS NOT NULL;
+  v_concerned := v_concerned || 'ALL'::text;
+
+  SELECT max(e.event_time) INTO v_calendar_until FROM market.calendar_events e WHERE e.recorded_at <= v_until;
+  WITH known AS MATERIALIZED (
+    SELECT e.*, row_number() OVER (ORDER BY e.event_time < v_now, abs(extract(epoch FROM e.event_time - v_now)), e.id) AS place
+    FROM market.calendar_events e
+    WHERE e.event_time >= v_now - p_news_hours * interval '1 hour' AND e.event_time <= v_now + p_calendar_hours * interval '1 hour'
+      AND upper(e.currency) = ANY (v_concerned) AND e.updated_at <= v_until)
+  SELECT v_missing || coalesce((SELECT jsonb_agg(entry) FROM (
+      SELECT snapshots.missing_entry('calendar', CASE WHEN v_calendar_until IS NULL THEN 'none' ELSE 'stale' END, NULL, NULL, v_calendar_until) AS entry
+      WHERE p_calendar_hours > 0 AND (v_calendar_until IS NULL OR v_calendar_until < v_now)
+      UNION ALL
+      SELECT snapshots.missing_entry('calendar', 'changed_since', NULL, NULL, NULL, count(*)) FROM market.calendar_events e
+      WHERE e.event_time >= v_now - p_news_hours * interval '1 hour' AND e.event_time <= v_now + p_calendar_hours * interval '1 hour'
+        AND upper(e.currency) = ANY (v_concerned) AND e.recorded_at <= v_until AND e.updated_at > v_until
+      HAVING count(*) > 0
+      UNION ALL
+      SELECT snapshots.missing_entry('calendar', 'too_many', NULL, NULL, NULL, count(*)) FROM known WHERE place > p_row_limit HAVING count(*) > 0) m), '[]'),
+    (SELECT array_agg(ROW(p_bot_id, p_id, k.id, k.source, k.event_time, k.currency, k.impact, k.title, k.previous, k.forecast,
+      CASE WHEN k.event_time <= v_now THEN k.actual END, k.updated_at)::snapshots.calendar) FROM known k WHERE k.place <= p_row_limit)
+  INTO v_missing, v_calendar;
+
+  SELECT n.published_at INTO v_news_until FROM market.news n
+  WHERE n.published_at <= v_now AND n.recorded_at <= v_until ORDER BY n.published_at DESC LIMIT 1;
+  WITH known AS MATERIALIZED (
+    SELECT n.*, row_number() OVER (ORDER BY n.published_at DESC, n.id DESC) AS place FROM market.news n
+    WHERE n.published_at >= v_now - p_news_hours * interval '1 hour' AND n.published_at <= v_now AND n.symbols && (p_symbols || v_about)
+      AND n.updated_at <= v_until)
+  SELECT v_missing || coalesce((SELECT jsonb_agg(entry) FROM (
+      SELECT snapshots.missing_entry('news', CASE WHEN v_news_until IS NULL THEN 'none' ELSE 'stale' END, NULL, NULL, v_news_until) AS entry
+      WHERE p_news_hours > 0 AND (v_news_until IS NULL OR v_news_until < v_now - p_news_hours * interval '1 hour')
+      UNION ALL
+      SELECT snapshots.missing_entry('news', 'changed_since', NULL, NULL, NULL, count(*)) FROM market.news n
+      WHERE n.published_at >= v_now - p_news_hours * interval '1 hour' AND n.published_at <= v_now AND n.symbols && (p_symbols || v_about)
+        AND n.recorded_at <= v_until AND n.updated_at > v_until
+      HAVING count(*) > 0
+      UNION ALL
+      SELECT snapshots.missing_entry('news', 'too_many', NULL, NULL, NULL, count(*)) FROM known WHERE place > p_row_limit HAVING count(*) > 0) m), '[]'),
+    (SELECT array_agg(ROW(p_bot_id, p_id, k.id, k.source, k.headline, k.symbols, k.sentiment_score, k.published_at, k.updated_at)::snapshots.news)
+      FROM known k WHERE k.place <= p_row_limit)
+  INTO v_missing, v_news;
+
+  -- Currency by currency, since a bot may have many balances and few currencies.
+  WITH RECURSIVE held AS (
+    (SELECT b.currency FROM trading.balances b WHERE b.bot_id = p_bot_id AND b.exchange = v_exchange ORDER BY b.currency LIMIT 1)
+    UNION ALL
+    SELECT (SELECT b.currency FROM trading.balances b WHERE b.bot_id = p_bot_id AND b.exchange = v_exchange AND b.currency > h.currency
+      ORDER BY b.currency LIMIT 1) FROM held h WHERE h.currency IS NOT NULL),
+  latest AS MATERIALIZED (
+    SELECT h.currency, b.total, b.equity, b.margin_used, b.available, b.unrealised_pnl, b.taken_at,
+      b.taken_at < v_now - p_balance_hours * interval '1 hour' AS is_stale
+    FROM held h CROSS JOIN LATERAL (
+      SELECT * FROM trading.balances b
+      WHERE b.bot_id = p_bot_id AND b.exchange = v_exchange AND b.currency = h.currency AND b.taken_at <= v_now AND b.recorded_at <= v_until
+      ORDER BY b.taken_at DESC, b.recorded_at DESC, b.id DESC LIMIT 1) b
+    WHERE h.currency IS NOT NULL),
+  open AS MATERIALIZED (
+    SELECT p.settle_currency AS currency, count(*) AS positions,
+      CASE WHEN bool_and(p.unrealised_pnl IS NOT NULL AND p.marked_at <= v_now AND p.closed_at IS NULL) THEN sum(p.unrealised_pnl) END AS pnl
+    FROM trading.positions p
+    WHERE p.bot_id = p_bot_id AND p.exchange = v_exchange AND p.opened_at <= v_now AND (p.closed_at IS NULL OR p.closed_at > v_now)
+    GROUP BY p.settle_currency)
+  SELECT v_missing || coalesce((SELECT jsonb_agg(entry) FROM (
+      SELECT snapshots.missing_entry('account', 'none') AS entry WHERE NOT EXISTS (SELECT FROM latest)
+      UNION ALL
+      SELECT snapshots.missing_entry('account', 'stale', NULL, NULL, l.taken_at, NULL, l.currency) FROM latest l WHERE l.is_stale) m), '[]'),
+    (SELECT array_agg(ROW(p_bot_id, p_id, v_exchange, l.currency, l.total, l.equity, l.margin_used, l.available,
+        CASE WHEN l.unrealised_pnl IS NOT NULL THEN l.unrealised_pnl ELSE o.pnl END, coalesce(o.positions, 0), l.taken_at)::snapshots.account)
+      FROM latest l LEFT JOIN open o USING (currency) WHERE NOT l.is_stale)
+  INTO v_missing, v_account;
+
+  INSERT INTO snapshots.bundles (bot_id, id, reason, note, exchange, symbols, timeframes, calendar_hours, news_hours, captured_at, recorded_until,
+    news_until, calendar_until, missing)
+  VALUES (p_bot_id, p_id, p_reason, p_note, v_exchange, p_symbols, p_timeframes, p_calendar_hours, p_news_hours, v_now, v_until, v_news_until,
+    v_calendar_until, v_missing)
+  ON CONFLICT (bot_id, id) DO NOTHING;
+  v_is_new := FOUND;
+  IF v_is_new THEN
+    INSERT INTO snapshots.market SELECT * FROM unnest(v_market);
+    INSERT INTO snapshots.indicators SELECT * FROM unnest(v_indicators);
+    INSERT INTO snapshots.calendar SELECT * FROM unnest(v_calendar);
+    INSERT INTO snapshots.news SELECT * FROM unnest(v_news);
+    INSERT INTO snapshots.account SELECT * FROM unnest(v_account);
+  END IF;
+  RETURN jsonb_build_object('isNew', v_is_new, 'snapshot', snapshots.document_of(p_bot_id, p_id));
+END $function$;
+
+CREATE OR REPLACE FUNCTION snapshots.document_of(p_bot_id text, p_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+AS $function$
+  SELECT jsonb_build_object('bundle', risk.numbers_as_text(to_jsonb(b)),
+    'market', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(m))
+        ORDER BY array_position(b.symbols, m.symbol), array_position(b.timeframes, m.timeframe)), '[]')
+      FROM snapshots.market m WHERE m.bot_id = p_bot_id AND m.bundle_id = p_id),
+    'indicators', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(i))
+        ORDER BY array_position(b.symbols, i.symbol), array_position(b.timeframes, i.timeframe)), '[]')
+      FROM snapshots.indicators i WHERE i.bot_id = p_bot_id AND i.bundle_id = p_id),
+    'calendar', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(c)) ORDER BY c.event_time, c.event_id), '[]')
+      FROM snapshots.calendar c WHERE c.bot_id = p_bot_id AND c.bundle_id = p_id),
+    'news', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(n)) ORDER BY n.published_at DESC, n.news_id DESC), '[]')
+      FROM snapshots.news n WHERE n.bot_id = p_bot_id AND n.bundle_id = p_id),
+    'account', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(a)) ORDER BY a.currency), '[]')
+      FROM snapshots.account a WHERE a.bot_id = p_bot_id AND a.bundle_id = p_id))
+  FROM snapshots.bundles b WHERE b.bot_id = p_bot_id AND b.id = p_id
+$function$;
+
+CREATE OR REPLACE FUNCTION snapshots.missing_entry(p_source text, p_why text, p_symbol text DEFAULT NULL::text, p_timeframe text DEFAULT NULL::text, p_last_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_count bigint DEFAULT NULL::bigint, p_currency text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT jsonb_strip_nulls(jsonb_build_object('source', p_source, 'why', p_why, 'symbol', p_symbol, 'timeframe', p_timeframe,
+    'currency', p_currency, 'lastAt', to_char(p_last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'count', p_count))
+$function$;
+
+CREATE OR REPLACE FUNCTION strategy.after_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_new strategy.strategies;
+BEGIN
+  PERFORM strategy.move_allocation((SELECT coalesce(jsonb_agg(jsonb_build_object('id', n.id, 'name', n.name, 'changed_by', n.changed_by,
+    'reason', n.reason, 'new_share', n.allocation)), '[]') FROM new_rows n WHERE n.status = 'active'));
+  FOR v_new IN SELECT * FROM new_rows n ORDER BY n.id LOOP
+    PERFORM strategy.log_change(NULL, v_new);
+  END LOOP;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.after_update()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_old strategy.strategies;
+  v_new strategy.strategies;
+BEGIN
+  PERFORM strategy.move_allocation((SELECT coalesce(jsonb_agg(jsonb_build_object('id', n.id, 'name', n.name, 'changed_by', n.changed_by,
+      'reason', n.reason, 'old_share', CASE WHEN o.status = 'active' THEN o.allocation END,
+      'new_share', CASE WHEN n.status = 'active' THEN n.allocation END)), '[]')
+    FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE 'active' IN (o.status, n.status)));
+  FOR v_new IN SELECT n.* FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE o.version <> n.version ORDER BY n.id LOOP
+    SELECT * INTO v_old FROM old_rows o WHERE o.id = v_new.id;
+    PERFORM strategy.log_change(v_old, v_new);
+  END LOOP;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.begin_strategy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+BEGIN
+  -- Reads every window, whatever the moment.
+  PERFORM strategy.is_in_window(NEW.session_windows, v_now);
+  NEW.version := 1;
+  IF NEW.status = 'active' THEN NEW.activated_at := coalesce(NEW.activated_at, v_now); END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.check_replacement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF (NEW.status = 'replaced' AND NOT EXISTS (SELECT FROM strategy.strategies r WHERE r.id = NEW.replaced_by_id
+      AND r.replaces_id = NEW.id AND (r.status = 'active' OR TG_OP = 'INSERT')))
+    OR (NEW.replaces_id IS NOT NULL AND NOT EXISTS (SELECT FROM strategy.strategies o WHERE o.id = NEW.replaces_id
+      AND o.status = 'replaced' AND o.replaced_by_id = NEW.id)) THEN
+    RAISE EXCEPTION 'strategy ''%'' would be half of a replacement: the old one is replaced and the new one active in one statement', NEW.name
+      USING ERRCODE = 'TB001', HINT = 'use replaceStrategy';
+  END IF;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.guard_allocations()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF pg_trigger_depth() > 1 THEN RETURN NEW; END IF;
+  IF TG_OP <> 'UPDATE' OR NEW.id <> OLD.id OR NEW.allocated <> OLD.allocated OR NEW.active_count <> OLD.active_count THEN
+    RAISE EXCEPTION 'strategy.allocations is moved by the database with the strategies' USING ERRCODE = 'TB002',
+      HINT = 'change the strategies; only max_active is set by hand';
+  END IF;
+  IF NEW.max_active IS DISTINCT FROM OLD.max_active THEN
+    INSERT INTO audit.system_events (bot_id, kind, severity, actor, component, message, details, occurred_at)
+    VALUES ('*', 'strategy_changed', 'info', coalesce(NEW.changed_by, session_user), 'strategy',
+      'the number of strategies that may be active was changed', jsonb_build_object('reason', NEW.reason,
+        'before', jsonb_build_object('max_active', OLD.max_active::text), 'after', jsonb_build_object('max_active', NEW.max_active::text)),
+      clock_timestamp());
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.guard_review()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_facts text[] := ARRAY['id', 'strategy_id', 'requested_by', 'request_reason', 'requested_at', 'recorded_at'];
+BEGIN
+  IF NEW.status <> 'requested' THEN
+    NEW.reviewed_at := coalesce(NEW.reviewed_at, date_trunc('milliseconds', clock_timestamp()));
+  END IF;
+  IF TG_OP = 'INSERT' OR to_jsonb(NEW) = to_jsonb(OLD) THEN RETURN NEW; END IF;
+  IF OLD.status <> 'requested' THEN
+    RAISE EXCEPTION 'review % is %, which is final', OLD.id, OLD.status USING ERRCODE = 'TB001', HINT = 'record another review';
+  END IF;
+  IF EXISTS (SELECT FROM unnest(v_facts) f WHERE to_jsonb(NEW) -> f IS DISTINCT FROM to_jsonb(OLD) -> f) THEN
+    RAISE EXCEPTION 'of a review % do not change', array_to_string(v_facts, ', ') USING ERRCODE = 'TB002';
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.guard_signal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_end text[] := ARRAY['outcome', 'outcome_pnl', 'outcome_at', 'rejection_reason', 'order_id'];
+BEGIN
+  IF to_jsonb(NEW) - v_end <> to_jsonb(OLD) - v_end THEN
+    RAISE EXCEPTION 'of a signal only % may change', array_to_string(v_end, ', ') USING ERRCODE = 'TB002', HINT = 'record another signal instead';
+  END IF;
+  IF OLD.outcome <> 'pending' AND to_jsonb(NEW) <> to_jsonb(OLD) THEN
+    RAISE EXCEPTION 'signal % is %, which is final', OLD.id, OLD.outcome USING ERRCODE = 'TB001';
+  END IF;
+  IF OLD.order_id IS NOT NULL AND NEW.order_id IS DISTINCT FROM OLD.order_id THEN
+    RAISE EXCEPTION 'signal % has order % already', OLD.id, OLD.order_id USING ERRCODE = 'TB002';
+  END IF;
+  IF NEW.outcome <> 'pending' THEN
+    NEW.outcome_at := coalesce(NEW.outcome_at, date_trunc('milliseconds', clock_timestamp()));
+  END IF;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.guard_strategy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  -- What says who, when and how often, and moves only with something else.
+  v_marks text[] := ARRAY['version', 'changed_by', 'reason', 'updated_at', 'activated_at', 'paused_at', 'archived_at', 'replaced_at'];
+BEGIN
+  IF to_jsonb(NEW) - v_marks = to_jsonb(OLD) - v_marks AND NEW.version <> OLD.version + 1 THEN
+    RETURN OLD;
+  END IF;
+  IF NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at
+    OR (OLD.replaces_id IS NOT NULL AND NEW.replaces_id IS DISTINCT FROM OLD.replaces_id) THEN
+    RAISE EXCEPTION 'id, created_at and replaces_id of strategy ''%'' do not change', OLD.name USING ERRCODE = 'TB002';
+  END IF;
+  IF OLD.status IN ('archived', 'replaced') THEN
+    RAISE EXCEPTION 'strategy ''%'' is %, so it stays as it is', OLD.name, OLD.status
+      USING ERRCODE = 'TB001', HINT = 'create another strategy instead';
+  END IF;
+  IF NEW.status <> OLD.status AND NOT strategy.is_step(OLD.status, NEW.status) THEN
+    RAISE EXCEPTION 'strategy ''%'' is %, so it does not become %', OLD.name, OLD.status, NEW.status
+      USING ERRCODE = 'TB001', HINT = 'a strategy goes from draft to backtested, paper, active and paused, one step at a time';
+  END IF;
+  IF NEW.session_windows <> OLD.session_windows THEN
+    PERFORM strategy.is_in_window(NEW.session_windows, v_now);
+  END IF;
+  NEW.activated_at := CASE WHEN NEW.status = 'active' AND OLD.status <> 'active' THEN v_now ELSE OLD.activated_at END;
+  NEW.paused_at := CASE WHEN NEW.status = 'paused' AND OLD.status <> 'paused' THEN v_now ELSE OLD.paused_at END;
+  NEW.archived_at := CASE WHEN NEW.status = 'archived' THEN v_now END;
+  NEW.replaced_at := CASE WHEN NEW.status = 'replaced' THEN v_now END;
+  NEW.version := OLD.version + 1;
+  NEW.updated_at := v_now;
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.guard_symbols()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_id uuid := CASE TG_OP WHEN 'DELETE' THEN OLD.strategy_id ELSE NEW.strategy_id END;
+  v_name text;
+  v_status text;
+BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.strategy_id, NEW.symbol) IS DISTINCT FROM (OLD.strategy_id, OLD.symbol) THEN
+    RAISE EXCEPTION 'a symbol does not move from one strategy to another' USING ERRCODE = 'TB002', HINT = 'remove it and add another';
+  END IF;
+  SELECT s.name, s.status INTO v_name, v_status FROM strategy.strategies s WHERE s.id = v_id FOR KEY SHARE;
+  IF v_status IN ('archived', 'replaced') THEN
+    RAISE EXCEPTION 'strategy ''%'' is %, so its symbols stay as they are', v_name, v_status USING ERRCODE = 'TB001';
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  NEW.updated_at := date_trunc('milliseconds', clock_timestamp());
+  RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.is_in_window(p_windows jsonb, p_at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_days text[] := ARRAY['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+  v_window jsonb;
+  v_local timestamp;
+  v_start time;
+  v_end time;
+  v_today integer;
+  v_found boolean := false;
+BEGIN
+  IF p_windows IS NULL OR p_at IS NULL OR jsonb_typeof(p_windows) <> 'array' THEN RETURN false; END IF;
+  IF p_windows = '[]'::jsonb THEN RETURN true; END IF;
+  FOR v_window IN SELECT value FROM jsonb_array_elements(p_windows) LOOP
+    IF jsonb_typeof(v_window) <> 'object'
+      OR coalesce(v_window ->> 'start' !~ '^([01][0-9]|2[0-3]):[0-5][0-9]$', true)
+      OR coalesce(v_window ->> 'end' !~ '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$', true)
+      OR v_window ->> 'start' = v_window ->> 'end'
+      OR (v_window ? 'timeZone'
+        AND coalesce(v_window ->> 'timeZone' !~ '^(UTC|[A-Za-z_]+(/[A-Za-z0-9_+-]+)+)$', true))
+      OR (v_window ? 'days' AND NOT (jsonb_typeof(v_window -> 'days') = 'array' AND v_window -> 'days' <> '[]'::jsonb
+        AND v_window -> 'days' <@ to_jsonb(v_days)))
+    THEN
+      RAISE EXCEPTION 'session window % cannot be read', v_window USING ERRCODE = 'TB002',
+        CONSTRAINT = 'strategies_session_windows_check',
+        HINT = 'write it as {"start": "07:00", "end": "11:00", "days": ["monday"], "timeZone": "Europe/Berlin"}';
+    END IF;
+    v_local := p_at AT TIME ZONE coalesce(v_window ->> 'timeZone', 'UTC');
+    v_start := (v_window ->> 'start')::time;
+    v_end := (v_window ->> 'end')::time;
+    v_today := extract(dow FROM v_local)::integer;
+    -- Over midnight, what comes after it belongs to the day before.
+    v_found := v_found OR CASE
+      WHEN v_start < v_end THEN v_local::time >= v_start AND v_local::time < v_end
+        AND coalesce(v_window -> 'days' ? v_days[v_today + 1], true)
+      ELSE (v_local::time >= v_start AND coalesce(v_window -> 'days' ? v_days[v_today + 1], true))
+        OR (v_local::time < v_end AND coalesce(v_window -> 'days' ? v_days[(v_today + 6) % 7 + 1], true)) END;
+  END LOOP;
+  RETURN v_found;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.is_step(p_from text, p_to text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE p_from
+    WHEN 'draft' THEN p_to IN ('backtested', 'archived')
+    WHEN 'backtested' THEN p_to IN ('paper', 'archived')
+    WHEN 'paper' THEN p_to IN ('active', 'archived')
+    WHEN 'active' THEN p_to IN ('paused', 'archived', 'replaced')
+    WHEN 'paused' THEN p_to IN ('active', 'archived', 'replaced')
+    ELSE false END
+$function$;
+
+CREATE OR REPLACE FUNCTION strategy.log_change(p_old strategy.strategies, p_new strategy.strategies)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_marks text[] := ARRAY['changed_by', 'reason', 'created_at', 'updated_at'];
+  v_new jsonb := to_jsonb(p_new) - v_marks;
+  v_old jsonb := to_jsonb(p_old) - v_marks;
+  v_before jsonb;
+  v_after jsonb;
+BEGIN
+  IF p_old.id IS NULL THEN
+    v_after := risk.numbers_as_text(v_new);
+  ELSE
+    SELECT risk.numbers_as_text(jsonb_object_agg(key, v_old -> key)), risk.numbers_as_text(jsonb_object_agg(key, value))
+      INTO v_before, v_after FROM jsonb_each(v_new) WHERE value IS DISTINCT FROM v_old -> key;
+  END IF;
+  INSERT INTO audit.system_events (bot_id, kind, severity, actor, component, message, details, occurred_at)
+  VALUES ('*', 'strategy_changed', 'info', p_new.changed_by, 'strategy',
+    CASE WHEN p_old.id IS NULL THEN format('strategy ''%s'' was created as %s', p_new.name, p_new.status)
+      WHEN p_new.status <> p_old.status THEN format('strategy ''%s'' went from %s to %s', p_new.name, p_old.status, p_new.status)
+      ELSE format('strategy ''%s'' was changed', p_new.name) END,
+    jsonb_build_object('strategyId', p_new.id, 'reason', p_new.reason, 'before', v_before, 'after', v_after),
+    clock_timestamp());
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.log_symbols()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO audit.system_events (bot_id, kind, severity, actor, component, message, details, occurred_at)
+  SELECT '*', 'strategy_changed', 'info', CASE TG_OP WHEN 'DELETE' THEN session_user ELSE min(r.changed_by) END, 'strategy',
+    format('symbols of strategy ''%s'' were %s', s.name, CASE TG_OP WHEN 'INSERT' THEN 'added' WHEN 'DELETE' THEN 'removed' ELSE 'changed' END),
+    jsonb_build_object('strategyId', s.id, CASE TG_OP WHEN 'DELETE' THEN 'before' ELSE 'after' END, jsonb_object_agg(r.symbol, r.weight::text)), clock_timestamp()
+  FROM touched r JOIN strategy.strategies s ON s.id = r.strategy_id GROUP BY s.id, s.name ORDER BY s.id;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.move_allocation(p_changes jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_sum numeric;
+  v_count integer;
+  v_up uuid[];
+  v_down uuid[];
+  v_names text;
+  v_by text;
+  v_reason text;
+  v_row strategy.allocations;
+BEGIN
+  SELECT coalesce(sum(coalesce(c.new_share, 0) - coalesce(c.old_share, 0)), 0), count(c.new_share) - count(c.old_share),
+      coalesce(array_agg(c.id ORDER BY c.id) FILTER (WHERE c.old_share IS NULL), '{}'),
+      coalesce(array_agg(c.id ORDER BY c.id) FILTER (WHERE c.new_share IS NULL), '{}'),
+      string_agg(format('''%s''', c.name), ', ' ORDER BY c.name), min(c.changed_by), min(c.reason)
+    INTO v_sum, v_count, v_up, v_down, v_names, v_by, v_reason
+  FROM jsonb_to_recordset(p_changes) AS c(id uuid, name text, changed_by text, reason text, old_share numeric, new_share numeric)
+  WHERE c.old_share IS DISTINCT FROM c.new_share;
+  IF v_names IS NULL THEN RETURN; END IF;
+  UPDATE strategy.allocations a
+  SET allocated = a.allocated + v_sum, active_count = a.active_count + v_count, updated_at = date_trunc('milliseconds', clock_timestamp())
+  WHERE a.id AND a.allocated + v_sum BETWEEN 0 AND 1 AND (v_count <= 0 OR a.max_active IS NULL OR a.active_count + v_count <= a.max_active)
+  RETURNING a.* INTO v_row;
+  IF NOT FOUND THEN
+    SELECT a.* INTO v_row FROM strategy.allocations a WHERE a.id;
+    IF v_row.id IS NULL THEN
+      RAISE EXCEPTION 'the row of allocations is missing, so no strategy becomes active' USING ERRCODE = 'TB002';
+    ELSIF v_row.allocated + v_sum BETWEEN 0 AND 1 THEN
+      RAISE EXCEPTION '% strategies are active, and no more than % may be, so % does not become active', v_row.active_count,
+        v_row.max_active, v_names USING ERRCODE = 'TB002', CONSTRAINT = 'allocations_max_active_check', HINT = 'pause another one first';
+    END IF;
+    RAISE EXCEPTION 'active strategies have % of 1 allocated, so % more for % does not fit', trim_scale(v_row.allocated),
+      trim_scale(v_sum), v_names USING ERRCODE = 'TB002', CONSTRAINT = 'strategies_allocation_check',
+      HINT = 'lower the allocation of another active strategy first';
+  END IF;
+  IF v_up <> '{}' OR v_down <> '{}' THEN
+    INSERT INTO strategy.activations (activated, deactivated, active_count, allocated, max_active, changed_by, reason, occurred_at)
+    VALUES (v_up, v_down, v_row.active_count, v_row.allocated, v_row.max_active, v_by, v_reason, clock_timestamp());
+  END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.refuse_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'strategies are not deleted' USING ERRCODE = 'TB002', HINT = 'archive it instead';
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.replace_strategy(p_old uuid, p_new uuid, p_allocation numeric, p_changed_by text, p_reason text)
+ RETURNS SETOF strategy.strategies
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_old strategy.strategies;
+  v_new strategy.strategies;
+BEGIN
+  -- In one order, so that two that cross do not wait for each other; read in the next statements, which see what was waited for.
+  PERFORM FROM strategy.strategies s WHERE s.id IN (p_old, p_new) ORDER BY s.id FOR UPDATE;
+  SELECT * INTO v_old FROM strategy.strategies s WHERE s.id = p_old;
+  SELECT * INTO v_new FROM strategy.strategies s WHERE s.id = p_new;
+  IF v_old.id IS NULL OR v_new.id IS NULL THEN RETURN; END IF;
+  IF v_old.replaced_by_id IS DISTINCT FROM p_new THEN
+    IF v_old.status NOT IN ('active', 'paused') THEN
+      RAISE EXCEPTION 'strategy ''%'' is %, so it is not replaced', v_old.name, v_old.status
+        USING ERRCODE = 'TB001', HINT = 'only what is active or paused is replaced';
+    ELSIF v_new.status NOT IN ('paper', 'paused') THEN
+      RAISE EXCEPTION 'strategy ''%'' is %, so it does not take the place of another', v_new.name, v_new.status
+        USING ERRCODE = 'TB001', HINT = 'only what is paper or paused does';
+    ELSIF v_new.replaces_id IS NOT NULL THEN
+      RAISE EXCEPTION 'strategy ''%'' has taken the place of another already', v_new.name USING ERRCODE = 'TB001';
+    END IF;
+    UPDATE strategy.strategies s
+    SET status = CASE s.id WHEN p_old THEN 'replaced' ELSE 'active' END,
+      replaced_by_id = CASE s.id WHEN p_old THEN p_new ELSE s.replaced_by_id END,
+      replaces_id = CASE s.id WHEN p_new THEN p_old ELSE s.replaces_id END,
+      allocation = CASE s.id WHEN p_new THEN coalesce(p_allocation, v_old.allocation) ELSE s.allocation END,
+      changed_by = p_changed_by, reason = p_reason
+    WHERE s.id IN (p_old, p_new);
+  END IF;
+  RETURN QUERY SELECT s.* FROM strategy.strategies s WHERE s.id IN (p_old, p_new);
+END $function$;
+
+CREATE OR REPLACE FUNCTION strategy.set_symbols(p_strategy_id uuid, p_symbols jsonb, p_changed_by text, p_reason text)
+ RETURNS SETOF strategy.strategy_symbols
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_removed bigint;
+  v_written bigint;
+BEGIN
+  PERFORM FROM strategy.strategies WHERE id = p_strategy_id FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  DELETE FROM strategy.strategy_symbols o WHERE o.strategy_id = p_strategy_id
+    AND NOT EXISTS (SELECT FROM jsonb_array_elements(p_symbols) x WHERE x ->> 'symbol' = o.symbol);
+  GET DIAGNOSTICS v_removed = ROW_COUNT;
+  INSERT INTO strategy.strategy_symbols AS o (strategy_id, symbol, weight, metadata, changed_by)
+  SELECT p_strategy_id, x.symbol, x.weight, x.metadata, p_changed_by
+  FROM jsonb_to_recordset(p_symbols) AS x(symbol text, weight numeric, metadata jsonb) ORDER BY x.symbol
+  ON CONFLICT (strategy_id, symbol) DO UPDATE
+  SET weight = excluded.weight, metadata = excluded.metadata, changed_by = excluded.changed_by
+  WHERE (o.weight, o.metadata) IS DISTINCT FROM (excluded.weight, excluded.metadata);
+  GET DIAGNOSTICS v_written = ROW_COUNT;
+  IF v_removed + v_written > 0 THEN
+    UPDATE strategy.strategies s SET version = s.version + 1, changed_by = p_changed_by, reason = p_reason WHERE s.id = p_strategy_id;
+  END IF;
+  RETURN QUERY SELECT * FROM strategy.strategy_symbols o WHERE o.strategy_id = p_strategy_id ORDER BY o.symbol;
+END $function$;
+
 CREATE OR REPLACE FUNCTION trading.divide(dividend numeric, divisor numeric)
  RETURNS numeric
  LANGUAGE sql
@@ -3655,6 +6412,207 @@ BEGIN
   RAISE EXCEPTION '% is append-only, so its rows are not changed by %', TG_ARGV[0], lower(TG_OP)
     USING ERRCODE = 'TB002', HINT = 'record another fact that corrects this one';
 END $function$;
+
+CREATE VIEW analysis.decision_analysis AS
+ SELECT d.bot_id,
+    d.id AS decision_id,
+    d.decided_at,
+    d.exchange,
+    d.symbol,
+    d.intended_action,
+    d.action,
+    d.confidence,
+    d.quantity,
+    d.strategy_id,
+    d.snapshot_id,
+    d.veto_source,
+    d.veto_reason,
+    d.vetoed_at,
+    technical.id AS technical_signal_id,
+    technical.signal AS technical_signal,
+    technical.confidence AS technical_confidence,
+    technical.bullish_count,
+    technical.bearish_count,
+    technical.neutral_count,
+    llm.id AS llm_analysis_id,
+    llm.model AS llm_model,
+    llm.sentiment AS llm_sentiment,
+    llm.confidence AS llm_confidence,
+    llm.summary AS llm_summary,
+    llm.cached AS llm_cached,
+    model.id AS ml_prediction_id,
+    model.model_version,
+    model.action AS model_action,
+    model.confidence AS model_confidence,
+    model.prob_long,
+    model.prob_short,
+    model.prob_hold,
+    signal.id AS signal_id,
+    signal.kind AS signal_kind,
+    signal.strength AS signal_strength,
+    signal.confidence AS signal_confidence,
+    checked.passed_count,
+    checked.failed_count
+   FROM analysis.decisions d
+     LEFT JOIN LATERAL ( SELECT t.bot_id,
+            t.id,
+            t.exchange,
+            t.symbol,
+            t.timeframe,
+            t.signal,
+            t.confidence,
+            t.bullish_count,
+            t.bearish_count,
+            t.neutral_count,
+            t.indicators,
+            t.rsi,
+            t.rsi_signal,
+            t.macd_histogram,
+            t.macd_signal,
+            t.bollinger_position,
+            t.bollinger_signal,
+            t.analysed_at,
+            t.recorded_at
+           FROM analysis.decision_evidence e
+             JOIN analysis.technical_signals t ON t.bot_id = e.bot_id AND t.id = e.technical_signal_id
+          WHERE e.bot_id = d.bot_id AND e.decision_id = d.id AND e.source = 'technical'::text
+          ORDER BY e.ordinal
+         LIMIT 1) technical ON true
+     LEFT JOIN LATERAL ( SELECT l.bot_id,
+            l.id,
+            l.symbol,
+            l.exchange,
+            l.kind,
+            l.prompt_template,
+            l.model,
+            l.provider,
+            l.sentiment,
+            l.confidence,
+            l.summary,
+            l.key_factors,
+            l.prompt_tokens,
+            l.completion_tokens,
+            l.total_tokens,
+            l.cost,
+            l.cost_currency,
+            l.latency_ms,
+            l.temperature,
+            l.cached,
+            l.status,
+            l.error_message,
+            l.prompt,
+            l.response,
+            l.response_json,
+            l.prompt_ciphertext,
+            l.response_ciphertext,
+            l.response_json_ciphertext,
+            l.key_id,
+            l.analysed_at,
+            l.recorded_at
+           FROM analysis.decision_evidence e
+             JOIN analysis.llm_analyses l ON l.bot_id = e.bot_id AND l.id = e.llm_analysis_id
+          WHERE e.bot_id = d.bot_id AND e.decision_id = d.id AND e.source = 'llm'::text
+          ORDER BY e.ordinal
+         LIMIT 1) llm ON true
+     LEFT JOIN LATERAL ( SELECT m.bot_id,
+            m.id,
+            m.symbol,
+            m.action,
+            m.confidence,
+            m.prob_long,
+            m.prob_short,
+            m.prob_hold,
+            m.feature_importance,
+            m.model_version,
+            m.model_type,
+            m.prediction_ms,
+            m.features_used,
+            m.historical_accuracy,
+            m.predicted_at,
+            m.recorded_at
+           FROM analysis.decision_evidence e
+             JOIN analysis.ml_predictions m ON m.bot_id = e.bot_id AND m.id = e.ml_prediction_id
+          WHERE e.bot_id = d.bot_id AND e.decision_id = d.id AND e.source = 'model'::text
+          ORDER BY e.ordinal
+         LIMIT 1) model ON true
+     LEFT JOIN LATERAL ( SELECT s.bot_id,
+            s.id,
+            s.strategy_id,
+            s.exchange,
+            s.symbol,
+            s.kind,
+            s.strength,
+            s.confidence,
+            s.price,
+            s.suggested_stop_loss,
+            s.suggested_take_profit,
+            s.suggested_quantity,
+            s.indicators,
+            s.market_conditions,
+            s.metadata,
+            s.passed_filters,
+            s.failed_filters,
+            s.validated,
+            s.notes,
+            s.emitted_at,
+            s.valid_until,
+            s.outcome,
+            s.outcome_pnl,
+            s.rejection_reason,
+            s.order_id,
+            s.outcome_at,
+            s.recorded_at
+           FROM analysis.decision_evidence e
+             JOIN strategy.signals s ON s.bot_id = e.bot_id AND s.id = e.signal_id
+          WHERE e.bot_id = d.bot_id AND e.decision_id = d.id AND e.source = 'signal'::text
+          ORDER BY e.ordinal
+         LIMIT 1) signal ON true
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE c.passed) AS passed_count,
+            count(*) FILTER (WHERE NOT c.passed) AS failed_count
+           FROM analysis.decision_checks c
+          WHERE c.bot_id = d.bot_id AND c.decision_id = d.id) checked;
+
+CREATE VIEW analysis.performance AS
+ SELECT d.bot_id,
+    d.id AS decision_id,
+    d.decided_at,
+    d.symbol,
+    d.action,
+    d.confidence,
+    d.strategy_id,
+    o.id AS order_id,
+    p.id AS position_id,
+    p.trade_id,
+    p.exchange,
+    p.direction,
+    p.status,
+    p.settle_currency,
+    p.opened_at,
+    p.closed_at,
+        CASE
+            WHEN p.closed_at IS NOT NULL THEN p.realised_gross
+            ELSE NULL::numeric
+        END AS gross,
+        CASE
+            WHEN p.closed_at IS NOT NULL THEN p.fees
+            ELSE NULL::numeric
+        END AS fees,
+        CASE
+            WHEN p.closed_at IS NOT NULL THEN p.funding
+            ELSE NULL::numeric
+        END AS funding,
+        CASE
+            WHEN p.closed_at IS NOT NULL THEN p.net_pnl
+            ELSE NULL::numeric
+        END AS net_pnl,
+        CASE
+            WHEN p.closed_at IS NOT NULL AND p.net_pnl <> 0::numeric THEN p.net_pnl > 0::numeric
+            ELSE NULL::boolean
+        END AS was_profitable
+   FROM analysis.decisions d
+     JOIN trading.orders o ON o.bot_id = d.bot_id AND o.decision_id = d.id
+     JOIN trading.fills f ON f.bot_id = o.bot_id AND f.order_id = o.id
+     JOIN trading.positions p ON p.bot_id = f.bot_id AND p.trade_id = analysis.trade_id_of(f.exchange, f.symbol, f.side, f.exchange_trade_id);
 
 CREATE MATERIALIZED VIEW analytics.bot_performance AS
  WITH trades AS (

@@ -47,10 +47,11 @@ const WIRE = 'reads integers and doubles from the wire; numeric stays text'
 const RATIO = 'ratios, each one exact quotient'
 const NUMBER_USES: Exceptions = {
   'analytics/performance-days.ts': { times: 3, because: 'returns and profit of statistics, and a count' },
-  'analytics/performance-figures.ts': { times: 1, because: RATIO },
+  'analytics/compare-backtest.ts': { times: 1, because: RATIO },
   'analytics/performance-returns.ts': { times: 1, because: 'profit, as statistics take it to find falls' },
   'analytics/period-pnl.ts': { times: 1, because: RATIO },
   'analytics/tear-sheet/script.ts': { times: 2, because: 'where points are drawn' },
+  'audit/chain-heads.ts': { times: 2, because: 'places in a chain' },
   'db/columns.ts': { times: 3, because: 'a 64-bit count, and no number in place of digits of a time' },
   'db/link-pg.ts': { times: 1, because: WIRE },
   'db/link-postgres.ts': { times: 2, because: `${WIRE}, and the keys of a table of type numbers` },

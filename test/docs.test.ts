@@ -185,7 +185,7 @@ function anchorsOf(page: string): string[] {
 
 describe('README.md', () => {
   test('lists every verb once, and nothing else', () => {
-    const listed = tableRows('README.md', '| About | Verbs |').flatMap((row) => codesIn(row[1]))
+    const listed = tableRows('docs/verbs.md', '| About | Verbs |').flatMap((row) => codesIn(row[1]))
     const verbs = Object.entries(api)
       .filter(([name, value]) => typeof value === 'function' && !/^[A-Z]/.test(name))
       .map(([name]) => name)

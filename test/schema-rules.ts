@@ -36,7 +36,8 @@ export interface Catalog {
   readonly indexes: readonly IndexRule[]
 }
 
-const OURS = sql`space.nspname in ('audit', 'fleet', 'market', 'trading', 'risk', 'analytics')`
+const OURS = sql`space.nspname in ('audit', 'access', 'fleet', 'market', 'snapshots', 'strategy',
+  'analysis', 'trading', 'risk', 'ideas', 'arbitrage', 'analytics')`
 // A partition has what its table has, under names of its own.
 const WHOLE = sql`not relation.relispartition`
 const RELATION = sql`space.nspname || '.' || relation.relname`
@@ -101,6 +102,21 @@ export const SHARED_TABLES = [
   'risk.correlation_matrices',
   'risk.volatility',
   'risk.liquidity',
+  'access.users',
+  'strategy.strategies',
+  'strategy.strategy_symbols',
+  'strategy.performance',
+  'strategy.backtests',
+  'strategy.backtest_equity',
+  'strategy.backtest_trades',
+  'strategy.insights',
+  'strategy.selections',
+  'strategy.reviews',
+  'strategy.review_summaries',
+  'strategy.activations',
+  'strategy.allocations',
+  'arbitrage.dex_prices',
+  'arbitrage.gas_prices',
   'analytics.portfolio_snapshots',
   'analytics.refreshes',
 ]

@@ -16,6 +16,8 @@ import {
   setPositionDetails,
   setPositionStops,
 } from 'tradeblotter'
+import { Analyst } from './analyst.ts'
+import { MovingAverages } from './averages.ts'
 import { lengthMs } from './history.ts'
 import { Supervisor } from './risk.ts'
 
@@ -48,6 +50,13 @@ const FEE_DECIMALS = 8
 const BALANCE_DECIMALS = 8
 const HEARTBEAT_EVERY = 5
 const BALANCE_EVERY = 20
+
+/** What an order says beside what and how much. */
+interface OrderDetails {
+  /** Why it is sent; of a stop, which the exchange holds, nothing new was decided. */
+  readonly decisionId?: string
+  readonly stopPrice?: Decimal
+}
 
 /** What the bot wants done at the next candle's open. */
 interface Intent {
@@ -86,6 +95,7 @@ export class CrossoverBot {
   readonly #market: Market
   readonly #averages: MovingAverages
   readonly #supervisor: Supervisor
+  readonly #analyst: Analyst
   /** Initial equity + realised gross − fees. */
   #cash: Decimal
   #pending: Intent | undefined
@@ -102,6 +112,7 @@ export class CrossoverBot {
     this.#market = market
     this.#averages = new MovingAverages(market.fast, market.slow)
     this.#supervisor = new Supervisor(db, market.botId)
+    this.#analyst = new Analyst(db, market)
     this.#cash = market.initialEquity
   }
 
@@ -124,7 +135,7 @@ export class CrossoverBot {
       await this.#tellFleet(index, isLast, equity, closedAt)
       await this.#supervisor.look(index, isLast, closedAt)
       // There is no open after the last candle to be filled at.
-      await this.#decide(candle, isLast, equity, position, closedAt)
+      await this.#decide(candle, isLast, equity, position, new Date(candle.openTime.getTime() + length))
       onProgress({ done: index + 1, at: candle.openTime, equity })
       endedAt = closedAt
     }
@@ -177,7 +188,8 @@ export class CrossoverBot {
     if (this.#scaledOut === position.id || half.isZero()) return
     this.#scaledOut = position.id
     const side = position.direction === 'long' ? 'sell' : 'buy'
-    this.#pending = await this.#exit(side, half, 'scale_out', 'target', at)
+    const decisionId = await this.#analyst.takeHalf(candle, at, position, half, target)
+    this.#pending = await this.#exit(side, half, 'scale_out', 'target', at, { decisionId })
   }
 
   /** Closes what is held against the new trend and opens as much as the equity buys, in one order; if that may not be, closes only. */
@@ -194,13 +206,16 @@ export class CrossoverBot {
     const held = position?.quantity ?? new Decimal(0)
     const lots = equity.times(INVESTED_FRACTION).divToInt(candle.close.times(lotSize))
     const fresh = lots.gt(0) ? lots.times(lotSize) : new Decimal(0)
+    const { crossing } = this.#averages
+    const stopLoss = stopOf(candle.close, side, decimalsOf(candle.close))
+    const decisionId = await this.#analyst.turn(candle, at, crossing, fresh, stopLoss, held.gt(0))
     if (fresh.gt(0)) {
       // A limit on the drawdown asks what the bot is worth now.
       await this.#supervisor.evaluate(at)
-      this.#pending = await this.#place(side, held.plus(fresh), 'entry', 'crossover', at)
+      this.#pending = await this.#place(side, held.plus(fresh), 'entry', 'crossover', at, { decisionId })
     }
     if (!this.#pending && held.gt(0)) {
-      this.#pending = await this.#exit(side, held, 'exit', 'crossover', at)
+      this.#pending = await this.#exit(side, held, 'exit', 'crossover', at, { decisionId })
     }
   }
 
@@ -211,9 +226,9 @@ export class CrossoverBot {
     purpose: OrderPurpose,
     reason: string,
     at: Date,
-    stopPrice?: Decimal,
+    more: OrderDetails,
   ): Promise<Intent> {
-    const intent = await this.#place(side, quantity, purpose, reason, at, stopPrice)
+    const intent = await this.#place(side, quantity, purpose, reason, at, more)
     if (intent) return intent
     throw new Error(`a ${purpose} of ${quantity} was refused at ${at.toISOString()}`)
   }
@@ -228,7 +243,7 @@ export class CrossoverBot {
     purpose: OrderPurpose,
     reason: string,
     at: Date,
-    stopPrice?: Decimal,
+    { decisionId, stopPrice }: OrderDetails,
   ): Promise<Intent | undefined> {
     const { botId, exchange, symbol } = this.#market
     this.#attempts += 1
@@ -239,6 +254,7 @@ export class CrossoverBot {
       side,
       type: stopPrice ? 'stop_market' : 'market',
       stopPrice,
+      decisionId,
       quantity,
       purpose,
       reduceOnly: purpose !== 'entry',
@@ -296,8 +312,7 @@ export class CrossoverBot {
   }
 
   async #protect(position: Position, entry: Decimal, decimals: number): Promise<Position> {
-    const distance = entry.times(STOP_FRACTION).times(position.direction === 'long' ? -1 : 1)
-    const stopLoss = entry.plus(distance).toDecimalPlaces(decimals)
+    const stopLoss = stopOf(entry, position.direction === 'long' ? 'buy' : 'sell', decimals)
     return await setPositionStops(this.#db, { botId: this.#market.botId, positionId: position.id, stopLoss })
   }
 
@@ -307,7 +322,9 @@ export class CrossoverBot {
     const isLong = position.direction === 'long'
     if (!stop || (isLong ? candle.low.gt(stop) : candle.high.lt(stop))) return position
     const side = isLong ? 'sell' : 'buy'
-    const intent = await this.#exit(side, position.quantity, 'stop_loss', 'stop', candle.openTime, stop)
+    const intent = await this.#exit(side, position.quantity, 'stop_loss', 'stop', candle.openTime, {
+      stopPrice: stop,
+    })
     const price = isLong ? Decimal.min(candle.open, stop) : Decimal.max(candle.open, stop)
     await this.#fill(intent, position.quantity, price, at)
     await this.#explain(position, intent.reason)
@@ -323,28 +340,9 @@ export class CrossoverBot {
   }
 }
 
-/** Keeps the sums of the last closes, which is all that comparing two averages takes. */
-class MovingAverages {
-  readonly #closes: Decimal[] = []
-  readonly #fast: number
-  readonly #slow: number
-  #fastSum = new Decimal(0)
-  #slowSum = new Decimal(0)
-
-  constructor(fast: number, slow: number) {
-    this.#fast = fast
-    this.#slow = slow
-  }
-
-  /** Returns 1 while the fast average is above the slow one, −1 while it is below, 0 if equal or too early to tell. */
-  add(close: Decimal): number {
-    const closes = this.#closes
-    this.#fastSum = this.#fastSum.plus(close).minus(closes.at(-this.#fast) ?? 0)
-    this.#slowSum = this.#slowSum.plus(close).minus(closes.at(-this.#slow) ?? 0)
-    closes.push(close)
-    if (closes.length < this.#slow) return 0
-    return this.#fastSum.times(this.#slow).comparedTo(this.#slowSum.times(this.#fast))
-  }
+/** How far from a price a position of that side is given up. */
+function stopOf(price: Decimal, side: Side, decimals: number): Decimal {
+  return price.plus(price.times(STOP_FRACTION).times(side === 'buy' ? -1 : 1)).toDecimalPlaces(decimals)
 }
 
 const MOST_DECIMALS = 30

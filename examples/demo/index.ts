@@ -9,6 +9,7 @@ import {
   registerBot,
   setBotStatus,
   setInstrument,
+  verifyAuditTrail,
 } from 'tradeblotter'
 import { connectEmbedded } from 'tradeblotter/embedded'
 import { agrees, isBalanced, readBooks } from './books.ts'
@@ -25,8 +26,17 @@ import { CandleError, type FileCandle, readCandles } from './candles.ts'
 import { findHistory, type History, nameOf, readHistory, storeCandles } from './history.ts'
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts'
 import { measureDays, SheetError, writeTearSheet } from './performance.ts'
-import { printPerformance, printPosition, printProof, printResult, printRisk, printTrades } from './report.ts'
+import {
+  printAudit,
+  printPerformance,
+  printPosition,
+  printProof,
+  printResult,
+  printRisk,
+  printTrades,
+} from './report.ts'
 import { DRAWDOWN_FRACTION, REVIEW_CANDLES, readRisk, SettingsError, setLimits } from './risk.ts'
+import { tellStories } from './story.ts'
 import { bold, count, countOf, day, isLive, minute, money, overwrite, print } from './terminal.ts'
 
 const EXCHANGE = 'paper'
@@ -68,9 +78,12 @@ async function main(): Promise<void> {
   printPerformance(measured)
   printRisk(risk)
   printProof(books, measured, market)
-  if (!isBalanced(books) || !agrees(books, measured, market) || books.differences > 0) {
+  const audit = await verifyAuditTrail(db, { botId: market.botId })
+  printAudit(audit)
+  if (!isBalanced(books) || !agrees(books, measured, market) || books.differences > 0 || !audit.isIntact) {
     throw new Error('the books are wrong: please report this with the lines above')
   }
+  await tellStories(db, market, books.trades)
   const sheetBytes = await writeTearSheet(db, market, options.tearSheet, endedAt)
   sayGoodbye(options, market, sheetBytes)
 }

@@ -1,4 +1,4 @@
-import { Decimal, type Performance, type Position, type Trade } from 'tradeblotter'
+import { type AuditVerification, Decimal, type Performance, type Position, type Trade } from 'tradeblotter'
 import { agrees, type Books, equityOf, isBalanced, sum } from './books.ts'
 import type { Market } from './bot.ts'
 import type { Halt, Risk } from './risk.ts'
@@ -191,6 +191,12 @@ export function printProof(books: Books, performance: Performance, market: Marke
   print(
     `  rebuildPositions, dry run over ${countOf(ledgers, 'ledger')}: ${countOf(differences, 'difference')}`,
   )
+}
+
+/** Prints whether what was written down of changes and refusals is as it was written. */
+export function printAudit({ rows, chains, isIntact }: AuditVerification): void {
+  const found = isIntact ? 'intact' : bold('BROKEN')
+  print(`  verifyAuditTrail over ${countOf(rows, 'row')} in ${countOf(chains, 'chain')}: ${found}`)
 }
 
 /** Points below one another, which tells more than ends below one another. */

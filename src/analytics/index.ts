@@ -1,4 +1,18 @@
 export {
+  ANALYSIS_GROUPS,
+  type AnalysisGroup,
+  type AnalysisPerformance,
+  type GetAnalysisPerformanceInput,
+  getAnalysisPerformance,
+} from './analysis-performance.ts'
+export {
+  type BacktestComparison,
+  type CompareBacktestInput,
+  type Compared,
+  compareBacktestToLive,
+  type SmallSamples,
+} from './compare-backtest.ts'
+export {
   type CalculateDailyPnlInput,
   type CalculatedDays,
   type CalculateFleetDailyPnlInput,
@@ -13,6 +27,17 @@ export {
   listDailyPnl,
   type StaleDay,
 } from './daily-pnl.ts'
+export {
+  type DecisionReplay,
+  POSITION_PARTS,
+  type PositionPart,
+  type ReplayDecisionInput,
+  type ReplayedApproval,
+  type ReplayedEvidence,
+  type ReplayedOrder,
+  type ReplayedPosition,
+  replayDecision,
+} from './decision-replay.ts'
 export {
   type DrawdownPeriod,
   type EquityCurveInput,
@@ -30,6 +55,13 @@ export {
   exportTrades,
 } from './export.ts'
 export { EXPORT_FORMATS, type ExportFormat } from './export-text.ts'
+export {
+  type GetLlmCostsInput,
+  getLlmCosts,
+  type LlmCost,
+  type LlmCostReport,
+  type LlmCosts,
+} from './llm-costs.ts'
 export {
   type GetPerformanceInput,
   type GroupPerformance,
@@ -69,3 +101,4 @@ export { ANALYTICS_VIEWS, type AnalyticsView } from './schema/portfolio.ts'
 export type { Fleet, Scope } from './scope.ts'
 export { type ListTaxLotsInput, listTaxLots, type TaxLot } from './tax-lots.ts'
 export { type RenderTearSheetInput, renderTearSheet } from './tear-sheet.ts'
+export { type ListTradeDecisionsInput, listTradeDecisions } from './trade-decisions.ts'

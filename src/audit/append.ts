@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import { DataError, isDataError } from '../db/errors.ts'
+import { isSame } from '../db/same.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -32,15 +32,10 @@ export async function appendOnce<Stored extends Row, Meant extends Row & { reado
 /** What was not given, as a time that the database filled in, is not compared. */
 function theSame<Stored extends Row>(what: string, stored: Stored, meant: Row): Stored {
   const differs = Object.entries(meant)
-    .filter(([key, value]) => value !== undefined && !isDeepStrictEqual(plain(stored[key]), plain(value)))
+    .filter(([key, value]) => value !== undefined && !isSame(stored[key], value))
     .map(([key]) => key)
   if (differs.length === 0) return stored
   throw new DataError('conflict', `${what} was already recorded with other content: ${differs.join(', ')}`, {
     field: differs[0],
   })
-}
-
-/** As JSON has it: a document comes back with its keys in another order and its numbers as they are, a time as a Date. */
-function plain(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? JSON.parse(JSON.stringify(value)) : value
 }

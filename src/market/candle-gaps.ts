@@ -3,9 +3,10 @@ import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { sqlStatement } from '../db/statement.ts'
 import { isInRange, readRange } from './candle-range.ts'
-import { type CandleGap, type ClosedDay, nextOpenTimeMs, openPartsOf, toGap, WEEKDAYS } from './gap-math.ts'
+import { type CandleGap, type ClosedDay, nextOpenTimeMs, openPartsOf, toGap } from './gap-math.ts'
 import { candles } from './schema/index.ts'
 import { getCandleSeries, readSeriesName, type SeriesName } from './series.ts'
+import { WEEKDAYS } from './weekdays.ts'
 
 export interface FindCandleGapsInput extends SeriesName {
   /** What is missing from then on is a gap too. From the first stored candle unless given. */

@@ -1,15 +1,5 @@
 import { closeTimeMs, countCandles, DAY_MS, nominalMs, openTimeMs, type Timeframe } from './timeframes.ts'
-
-export const WEEKDAYS = [
-  'sunday',
-  'monday',
-  'tuesday',
-  'wednesday',
-  'thursday',
-  'friday',
-  'saturday',
-] as const
-export type Weekday = (typeof WEEKDAYS)[number]
+import { WEEKDAYS, type Weekday } from './weekdays.ts'
 
 /** A day, in UTC, on which nothing is traded: a day of the week, or a date as `2018-12-25`. */
 export type ClosedDay = Weekday | `${number}-${number}-${number}`

@@ -49,7 +49,7 @@ export {
   type RecordFundingRatesInput,
   recordFundingRates,
 } from './funding-rates.ts'
-export { type CandleGap, type ClosedDay, WEEKDAYS, type Weekday } from './gap-math.ts'
+export type { CandleGap, ClosedDay } from './gap-math.ts'
 export {
   getLatestIndicators,
   type Indicators,
@@ -140,3 +140,4 @@ export { CURRENCY_PEGS, listConcernedCurrencies } from './symbol-currencies.ts'
 export { TIMEFRAMES, type Timeframe } from './timeframes.ts'
 export type { TimePageInput } from './value-reads.ts'
 export { type GetVolatilityInput, getVolatility, type Volatility } from './volatility.ts'
+export { WEEKDAYS, type Weekday } from './weekdays.ts'

@@ -3,6 +3,7 @@ import { readInstant, readNow } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { type Amount, toPositive, ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
+import { toShare } from '../db/input.ts'
 import { only } from '../db/rows.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { toBotId } from '../fleet/bots.ts'
@@ -132,7 +133,7 @@ export async function placeOrder(db: Database, input: PlaceOrderInput): Promise<
     trailingDistance: order.trailingDistance?.toFixed() ?? null,
     referencePrice:
       referencePrice === undefined ? null : toPositive(referencePrice, 'referencePrice').toFixed(),
-    confidence: confidence === undefined ? null : toConfidence(confidence),
+    confidence: confidence === undefined ? null : toShare(confidence, 'confidence'),
     now: readNow(now),
   })
   const answer = only('placeOrder', rows)
@@ -211,11 +212,4 @@ async function theSame(
     `order '${stored.clientOrderId}' was already placed with other content: ${differs.join(', ')}`,
     { field: differs[0] },
   )
-}
-
-function toConfidence(value: number): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  throw new DataError('invalid_input', `confidence ${value} is not a number from 0 to 1`, {
-    field: 'confidence',
-  })
 }

@@ -1,10 +1,10 @@
 import { and, desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm'
 import { toInstant, toName } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
+import { toUuid } from '../db/input.ts'
 import { comesAfter, type PageInput, readLimit } from '../db/page.ts'
 import { many, one } from '../db/rows.ts'
 import { toBotId } from '../fleet/bots.ts'
-import { toUuid } from '../trading/fill-input.ts'
 import { stopOrders } from './schema/stop-orders.ts'
 
 /** A stop that the bot watches itself, through `triggerStopOrders`. */

@@ -1,3 +1,13 @@
+export {
+  bandOf,
+  CALIBRATION_BANDS,
+  type Calibration,
+  type CalibrationBand,
+  calibrate,
+  type Forecast,
+  type ForecastTally,
+  tallyForecasts,
+} from './calibration.ts'
 export { concentration } from './concentration.ts'
 export {
   continueDrawdown,

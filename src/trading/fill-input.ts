@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { toInstant, toLabel, toName, toOneOf } from '../db/columns.ts'
+import { toInstant, toName, toOneOf } from '../db/columns.ts'
 import { type Amount, type Decimal, toDecimal, toPositive, ZERO } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import { newId } from '../db/id.ts'
+import { toUuid } from '../db/input.ts'
 import type { Fill } from './ledger-rows.ts'
 import { POSITION_SIDES, type PositionSide, SIDES, type Side } from './position-math.ts'
 import { FILL_KINDS, type FillKind, LIQUIDITIES, type Liquidity, type Report } from './schema/fills.ts'
@@ -94,14 +95,6 @@ function optionalName(value: string | undefined, field: string): string | null {
 
 function optionalAmount(value: Amount | undefined, field: string): Decimal | null {
   return value === undefined ? null : toDecimal(value, field)
-}
-
-const UUID_PATTERN = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
-
-/** Reads the id of a row. @throws `invalid_input` naming `field` if it is not a UUID. */
-export function toUuid(value: string, field: string): string {
-  if (UUID_PATTERN.test(toLabel(value, field))) return value.toLowerCase()
-  throw new DataError('invalid_input', `${field} '${value.slice(0, 60)}' is not a UUID`, { field })
 }
 
 const SEQUENCE_LIMIT = 2n ** 63n

@@ -2,7 +2,7 @@ import { toInstant, toName, toOneOf } from '../db/columns.ts'
 import { type Amount, Decimal, toDecimal, toPositive } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import { newId } from '../db/id.ts'
-import { toUuid } from './fill-input.ts'
+import { toUuid } from '../db/input.ts'
 import { POSITION_SIDES, type PositionSide, SIDES, type Side } from './position-math.ts'
 import {
   OPEN_ORDER_STATUSES,

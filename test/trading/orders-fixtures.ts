@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
+import { recordDecision } from '../../src/analysis/index.ts'
 import type { Database } from '../../src/db/database.ts'
 import { registerBot } from '../../src/fleet/index.ts'
 import { setInstrument } from '../../src/market/index.ts'
@@ -39,6 +40,12 @@ let serial = 0
 export function unique(prefix: string): string {
   serial += 1
   return `${prefix}-${serial}`
+}
+
+/** Stores a decision of the bot and returns its id. */
+export async function decisionIn(db: Database, botId: string): Promise<string> {
+  const decision = { botId, symbol: SYMBOL, intendedAction: 'long', confidence: 0.5, reasons: [] } as const
+  return (await recordDecision(db, decision)).id
 }
 
 export function orderOf(botId: string, given: Partial<RecordOrderInput> = {}): RecordOrderInput {

@@ -14,7 +14,17 @@ import {
 } from '../../src/trading/order-reads.ts'
 import { recordOrder } from '../../src/trading/orders.ts'
 import { describeEngines } from '../database.ts'
-import { EXCHANGE, orderIn, orderOf, prepare, rowsOf, SYMBOL, unique, unknownId } from './orders-fixtures.ts'
+import {
+  decisionIn,
+  EXCHANGE,
+  orderIn,
+  orderOf,
+  prepare,
+  rowsOf,
+  SYMBOL,
+  unique,
+  unknownId,
+} from './orders-fixtures.ts'
 
 describeEngines('recordOrder', (open) => {
   let db: Connection
@@ -40,7 +50,7 @@ describeEngines('recordOrder', (open) => {
         purpose: 'stop_loss',
         exchangeOrderId: unique('exchange'),
         parentId: parent.id,
-        decisionId: unknownId(),
+        decisionId: await decisionIn(db, 'a'),
         status: 'submitted',
         submittedAt: new Date('2026-01-02T03:04:05.678Z'),
         createdAt: new Date('2026-01-02T03:04:05.600Z'),
@@ -110,7 +120,7 @@ describeEngines('recordOrder', (open) => {
     const input = orderOf('a', {
       timeInForce: 'gtc',
       purpose: 'entry',
-      decisionId: unknownId(),
+      decisionId: await decisionIn(db, 'a'),
       exchangeOrderId: unique('exchange'),
     })
     const order = await recordOrder(db, input)

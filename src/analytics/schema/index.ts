@@ -1,4 +1,5 @@
 export * from './daily-pnl.ts'
+export * from './decision-views.ts'
 export * from './portfolio.ts'
 export { analytics } from './values.ts'
 export * from './views.ts'

@@ -11,6 +11,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
+import { decisions } from '../../analysis/schema/index.ts'
 import {
   decimal,
   instant,
@@ -100,7 +101,7 @@ export const orders = trading.table(
     parentId: uuid('parent_id'),
     /** The position that the order was made for, where it was made for one. */
     positionId: uuid('position_id'),
-    /** The decision that led to the order; decisions outlive a cleared analysis, so this is no foreign key. */
+    /** The decision that led to the order. */
     decisionId: uuid('decision_id'),
     clientOrderId: label('client_order_id').notNull(),
     exchange: label('exchange').notNull(),
@@ -153,6 +154,11 @@ export const orders = trading.table(
       columns: [order.botId, order.positionId],
       foreignColumns: [positions.botId, positions.id],
     }),
+    foreignKey({
+      name: 'orders_decision_id_fkey',
+      columns: [order.botId, order.decisionId],
+      foreignColumns: [decisions.botId, decisions.id],
+    }),
     unique('orders_client_order_id_key').on(order.botId, order.clientOrderId),
     // Also serves findOrderByExchangeId and recordFill. With the symbol, since some exchanges number orders per symbol.
     unique('orders_exchange_order_id_key').on(
@@ -173,6 +179,8 @@ export const orders = trading.table(
     ),
     // Serves rebuildPositions, which clears the reference to a position that no longer is.
     index('orders_position_id_idx').on(order.botId, order.positionId).where(isNotNull(order.positionId)),
+    // Serves replayDecision, and vetoDecision, which asks whether there is one.
+    index('orders_decision_id_idx').on(order.botId, order.decisionId).where(isNotNull(order.decisionId)),
     check('orders_client_order_id_check', isNotBlank(order.clientOrderId)),
     check('orders_exchange_check', isNotBlank(order.exchange)),
     check('orders_symbol_check', isNotBlank(order.symbol)),

@@ -1,0 +1,85 @@
+export type {
+  Decision,
+  DecisionCheck,
+  DecisionCheckInput,
+  DecisionEvidence,
+  DecisionEvidenceInput,
+  DecisionInFull,
+  DecisionVetoInput,
+  RecordDecisionInput,
+} from './decision-input.ts'
+export {
+  type DecisionKey,
+  getDecision,
+  type ListDecisionsByReasonInput,
+  type ListDecisionsInput,
+  listDecisions,
+  listDecisionsByReason,
+  type VetoDecisionInput,
+  vetoDecision,
+} from './decisions.ts'
+export {
+  type CreateKeyRingInput,
+  createKeyRing,
+  type KeyRing,
+  readKeyRing,
+  type SealedPlace,
+} from './key-ring.ts'
+export {
+  type GetLlmAnalysisInput,
+  getLatestLlmAnalysis,
+  getLlmAnalysis,
+  type LatestLlmAnalysisInput,
+  type ListLlmAnalysesInput,
+  type LlmAnalysis,
+  type LlmAnalysisInFull,
+  listLlmAnalyses,
+  type RecordLlmAnalysisInput,
+  recordLlmAnalysis,
+} from './llm-analyses.ts'
+export {
+  getLatestMlPrediction,
+  type LatestMlPredictionInput,
+  type ListMlPredictionsInput,
+  listMlPredictions,
+  type MlPrediction,
+  type RecordMlPredictionInput,
+  recordMlPrediction,
+} from './ml-predictions.ts'
+export { recordDecision } from './record-decision.ts'
+export { type LlmKeysRotated, type RotateLlmKeysInput, rotateLlmKeys } from './rotate-llm-keys.ts'
+export {
+  type CheckDetails,
+  checkDetailsSchema,
+  DECIDED_ACTIONS,
+  type DecidedAction,
+  type DecisionReasons,
+  decisionReasonsSchema,
+  EVIDENCE_SOURCES,
+  type EvidenceSource,
+  type FeatureImportance,
+  featureImportanceSchema,
+  INTENDED_ACTIONS,
+  type IndicatorReadings,
+  type IntendedAction,
+  indicatorReadingsSchema,
+  type KeyFactors,
+  keyFactorsSchema,
+  LLM_SENTIMENTS,
+  LLM_STATUSES,
+  type LlmResponse,
+  type LlmSentiment,
+  type LlmStatus,
+  llmResponseSchema,
+  OUTLOOKS,
+  type Outlook,
+} from './schema/values.ts'
+export {
+  getLatestTechnicalSignal,
+  type LatestTechnicalSignalInput,
+  type ListTechnicalSignalsInput,
+  listTechnicalSignals,
+  type RecordTechnicalSignalInput,
+  recordTechnicalSignal,
+  type TechnicalSignal,
+} from './technical-signals.ts'

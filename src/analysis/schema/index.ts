@@ -1,0 +1,3 @@
+export * from './analyses.ts'
+export * from './decisions.ts'
+export * from './values.ts'

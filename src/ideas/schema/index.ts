@@ -1,0 +1,2 @@
+export * from './auto-trading.ts'
+export * from './trade-ideas.ts'

@@ -1,0 +1,3 @@
+export * from './bundles.ts'
+export * from './market.ts'
+export * from './surroundings.ts'

@@ -1,0 +1,6 @@
+export * from './backtests.ts'
+export * from './reviews.ts'
+export * from './runs.ts'
+export * from './signals.ts'
+export * from './strategies.ts'
+export { strategy } from './values.ts'
