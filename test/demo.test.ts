@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { listDecisions } from '../src/analysis/index.ts'
 import { listDailyPnl } from '../src/analytics/index.ts'
 import { listRiskEvents } from '../src/audit/index.ts'
 import { connect } from '../src/connect.ts'
@@ -139,6 +140,30 @@ describe('the demo', () => {
     expect(days.map(({ isComplete }) => isComplete)).toEqual([true, true, true, true, true, true])
     const kilobytes = `(${Math.ceil(Buffer.byteLength(sheet) / 1_000)} KB)`
     expect(stdout).toContain(`The tear sheet is turns.html ${kilobytes}: open it in a browser.`)
+
+    // Before the 3rd closed at 100, the closes of it and of the day before were on average 100.5. Half is bought back when 94,996.2 have
+    // earned 9,496.2 at 90, of which 5 % are 4,749.81. The short brought 8,546.2; fees were 47.4981, 21.375 and 21.85.
+    const stories = stdout.slice(stdout.indexOf('The best trade of 2, and why it was made\n'))
+    for (const line of [
+      '  2024-01-04  It knew of a close at 100.00.\n              Its account was last worth 100,000.00, on 2024-01-01.\n',
+      '              passed averages_crossed: 100.00 against 100.50 USD\n',
+      '              So it decided: short 950.00, to be given up at 105.00.\n',
+      '              Sold 570.00 at 100.00 and 380.00 at 99.99, fees 47.50 USD.\n',
+      '              passed target_reached: 9,496.20 against 4,749.81 USD\n',
+      '              net 8,455.48 USD, 8.90 % of its cost.\n',
+      'The worst one\n  2024-01-06  It knew of a close at 91.00.\n',
+      '  2024-01-07  It ended after 2d, since its stop was hit:\n              long 1,137.41 at 92.01, out at 87.41,\n',
+    ]) {
+      expect(stories).toContain(line)
+    }
+    expect(stdout).toContain('verifyAuditTrail over 2 rows in 2 chains: intact\n')
+    expect((await listDecisions(db, { botId })).map(({ action }) => action).reverse()).toEqual([
+      'short',
+      'close',
+      'long',
+      'short',
+      'close',
+    ])
 
     const orders = await listOrders(db, { botId })
     expect(orders.map(({ status, purpose }) => `${status} ${purpose}`).reverse()).toEqual([

@@ -135,7 +135,8 @@ export class CrossoverBot {
       await this.#tellFleet(index, isLast, equity, closedAt)
       await this.#supervisor.look(index, isLast, closedAt)
       // There is no open after the last candle to be filled at.
-      await this.#decide(candle, isLast, equity, position, new Date(candle.openTime.getTime() + length))
+      // A candle is known once it has closed, which is when the next one opens.
+      await this.#decide(candle, isLast, equity, position, new Date(closedAt.getTime() + 1))
       onProgress({ done: index + 1, at: candle.openTime, equity })
       endedAt = closedAt
     }
@@ -210,8 +211,8 @@ export class CrossoverBot {
     const stopLoss = stopOf(candle.close, side, decimalsOf(candle.close))
     const decisionId = await this.#analyst.turn(candle, at, crossing, fresh, stopLoss, held.gt(0))
     if (fresh.gt(0)) {
-      // A limit on the drawdown asks what the bot is worth now.
-      await this.#supervisor.evaluate(at)
+      // A limit on the drawdown asks what the bot is worth now, on the day that has just ended.
+      await this.#supervisor.evaluate(new Date(at.getTime() - 1))
       this.#pending = await this.#place(side, held.plus(fresh), 'entry', 'crossover', at, { decisionId })
     }
     if (!this.#pending && held.gt(0)) {

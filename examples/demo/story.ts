@@ -42,10 +42,10 @@ function tellDecision(replay: DecisionReplay, trade: Trade, currency: string): v
   const says: string[] = []
   const [candle] = snapshot?.market ?? []
   const [account] = snapshot?.account ?? []
-  if (candle)
-    says.push(
-      `It knew that ${candle.symbol} had closed at ${price(candle.close)}${account?.equity ? `, and of an equity of ${money(account.equity)}` : ''}.`,
-    )
+  if (candle) says.push(`It knew of a close at ${price(candle.close)}.`)
+  if (account?.equity) {
+    says.push(`Its account was last worth ${money(account.equity)}, on ${day(account.takenAt)}.`)
+  }
   for (const piece of evidence) {
     if (piece.source !== 'technical') continue
     const { signal, confidence } = piece.technicalSignal
