@@ -1050,6 +1050,7 @@ CREATE INDEX "ml_predictions_symbol_idx" ON "analysis"."ml_predictions" USING bt
 CREATE INDEX "ml_predictions_predicted_at_idx" ON "analysis"."ml_predictions" USING btree ("bot_id","predicted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "technical_signals_symbol_idx" ON "analysis"."technical_signals" USING btree ("bot_id","symbol","analysed_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "technical_signals_analysed_at_idx" ON "analysis"."technical_signals" USING btree ("bot_id","analysed_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "decision_evidence_llm_analysis_id_idx" ON "analysis"."decision_evidence" USING btree ("bot_id","llm_analysis_id") WHERE "analysis"."decision_evidence"."llm_analysis_id" is not null;--> statement-breakpoint
 CREATE INDEX "decisions_symbol_idx" ON "analysis"."decisions" USING btree ("bot_id","symbol","decided_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "decisions_decided_at_idx" ON "analysis"."decisions" USING btree ("bot_id","decided_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "decisions_reasons_idx" ON "analysis"."decisions" USING gin ("reasons" jsonb_path_ops);--> statement-breakpoint

@@ -194,7 +194,7 @@ CREATE FUNCTION snapshots.document_of(p_bot_id text, p_id uuid) RETURNS jsonb LA
       FROM snapshots.calendar c WHERE c.bot_id = p_bot_id AND c.bundle_id = p_id),
     'news', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(n)) ORDER BY n.published_at DESC, n.news_id DESC), '[]')
       FROM snapshots.news n WHERE n.bot_id = p_bot_id AND n.bundle_id = p_id),
-    'account', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(a)) ORDER BY a.currency), '[]')
+    'account', (SELECT coalesce(jsonb_agg(risk.numbers_as_text(to_jsonb(a)) ORDER BY a.exchange, a.currency), '[]')
       FROM snapshots.account a WHERE a.bot_id = p_bot_id AND a.bundle_id = p_id))
   FROM snapshots.bundles b WHERE b.bot_id = p_bot_id AND b.id = p_id
 $$;
@@ -369,33 +369,33 @@ BEGIN
       FROM known k WHERE k.place <= p_row_limit)
   INTO v_missing, v_news;
 
-  -- Currency by currency, since a bot may have many balances and few currencies.
+  -- Of all exchanges: a bot may trade at one by the prices of another. Currency by currency, since it may have many balances and few currencies.
   WITH RECURSIVE held AS (
-    (SELECT b.currency FROM trading.balances b WHERE b.bot_id = p_bot_id AND b.exchange = v_exchange ORDER BY b.currency LIMIT 1)
+    (SELECT b.exchange, b.currency FROM trading.balances b WHERE b.bot_id = p_bot_id ORDER BY b.exchange, b.currency LIMIT 1)
     UNION ALL
-    SELECT (SELECT b.currency FROM trading.balances b WHERE b.bot_id = p_bot_id AND b.exchange = v_exchange AND b.currency > h.currency
-      ORDER BY b.currency LIMIT 1) FROM held h WHERE h.currency IS NOT NULL),
+    SELECT n.exchange, n.currency FROM held h CROSS JOIN LATERAL (
+      SELECT b.exchange, b.currency FROM trading.balances b
+      WHERE b.bot_id = p_bot_id AND (b.exchange, b.currency) > (h.exchange, h.currency) ORDER BY b.exchange, b.currency LIMIT 1) n),
   latest AS MATERIALIZED (
-    SELECT h.currency, b.total, b.equity, b.margin_used, b.available, b.unrealised_pnl, b.taken_at,
+    SELECT h.exchange, h.currency, b.total, b.equity, b.margin_used, b.available, b.unrealised_pnl, b.taken_at,
       b.taken_at < v_now - p_balance_hours * interval '1 hour' AS is_stale
     FROM held h CROSS JOIN LATERAL (
       SELECT * FROM trading.balances b
-      WHERE b.bot_id = p_bot_id AND b.exchange = v_exchange AND b.currency = h.currency AND b.taken_at <= v_now AND b.recorded_at <= v_until
-      ORDER BY b.taken_at DESC, b.recorded_at DESC, b.id DESC LIMIT 1) b
-    WHERE h.currency IS NOT NULL),
+      WHERE b.bot_id = p_bot_id AND b.exchange = h.exchange AND b.currency = h.currency AND b.taken_at <= v_now AND b.recorded_at <= v_until
+      ORDER BY b.taken_at DESC, b.recorded_at DESC, b.id DESC LIMIT 1) b),
   open AS MATERIALIZED (
-    SELECT p.settle_currency AS currency, count(*) AS positions,
+    SELECT p.exchange, p.settle_currency AS currency, count(*) AS positions,
       CASE WHEN bool_and(p.unrealised_pnl IS NOT NULL AND p.marked_at <= v_now AND p.closed_at IS NULL) THEN sum(p.unrealised_pnl) END AS pnl
     FROM trading.positions p
-    WHERE p.bot_id = p_bot_id AND p.exchange = v_exchange AND p.opened_at <= v_now AND (p.closed_at IS NULL OR p.closed_at > v_now)
-    GROUP BY p.settle_currency)
+    WHERE p.bot_id = p_bot_id AND p.opened_at <= v_now AND (p.closed_at IS NULL OR p.closed_at > v_now)
+    GROUP BY p.exchange, p.settle_currency)
   SELECT v_missing || coalesce((SELECT jsonb_agg(entry) FROM (
       SELECT snapshots.missing_entry('account', 'none') AS entry WHERE NOT EXISTS (SELECT FROM latest)
       UNION ALL
       SELECT snapshots.missing_entry('account', 'stale', NULL, NULL, l.taken_at, NULL, l.currency) FROM latest l WHERE l.is_stale) m), '[]'),
-    (SELECT array_agg(ROW(p_bot_id, p_id, v_exchange, l.currency, l.total, l.equity, l.margin_used, l.available,
+    (SELECT array_agg(ROW(p_bot_id, p_id, l.exchange, l.currency, l.total, l.equity, l.margin_used, l.available,
         CASE WHEN l.unrealised_pnl IS NOT NULL THEN l.unrealised_pnl ELSE o.pnl END, coalesce(o.positions, 0), l.taken_at)::snapshots.account)
-      FROM latest l LEFT JOIN open o USING (currency) WHERE NOT l.is_stale)
+      FROM latest l LEFT JOIN open o ON o.exchange = l.exchange AND o.currency = l.currency WHERE NOT l.is_stale)
   INTO v_missing, v_account;
 
   INSERT INTO snapshots.bundles (bot_id, id, reason, note, exchange, symbols, timeframes, calendar_hours, news_hours, captured_at, recorded_until,

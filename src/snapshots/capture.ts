@@ -14,7 +14,7 @@ import { SNAPSHOT_HOURS_MAX, SNAPSHOT_REASONS, type SnapshotReason } from './sch
 
 export interface CaptureSnapshotInput {
   readonly botId: string
-  /** The one of the bot if left out. */
+  /** Whose market. The bot's own if left out; what the bot holds is of every exchange. */
   readonly exchange?: string | undefined
   /** 1 to 100. */
   readonly symbols: readonly string[]

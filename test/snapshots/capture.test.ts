@@ -291,6 +291,24 @@ describeEngines('captureSnapshot', (open) => {
     })
   })
 
+  it('has what the bot holds at every exchange, whose market it may be', async () => {
+    const world = await makeWorld(db)
+    const { botId, exchange } = world
+    const balance = { botId, total: '5', takenAt: later(-1) }
+    for (const [where, currency] of [
+      ['paper', 'USDT'],
+      ['paper', 'BTC'],
+      [exchange, 'USDT'],
+      ['aaa', 'USDT'],
+    ] as const) {
+      await recordBalance(db, { ...balance, exchange: where, currency })
+    }
+    const { account } = await take(world)
+    expect(account.map((one) => `${one.exchange} ${one.currency}`)).toEqual(
+      ['aaa USDT', `${exchange} USDT`, 'paper BTC', 'paper USDT'].toSorted(),
+    )
+  })
+
   it('returns what is stored when the same is asked again, and refuses another under its id', async () => {
     const world = await filled()
     ids += 1

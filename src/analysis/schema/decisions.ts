@@ -1,4 +1,4 @@
-import { type SQLWrapper, sql } from 'drizzle-orm'
+import { isNotNull, type SQLWrapper, sql } from 'drizzle-orm'
 import {
   boolean,
   check,
@@ -183,6 +183,10 @@ export const decisionEvidence = analysis.table(
       columns: [one.botId, one.signalId],
       foreignColumns: [signals.botId, signals.id],
     }),
+    // Serves getLlmCosts: the decisions that used a call.
+    index('decision_evidence_llm_analysis_id_idx')
+      .on(one.botId, one.llmAnalysisId)
+      .where(isNotNull(one.llmAnalysisId)),
     check('decision_evidence_ordinal_check', sql`${one.ordinal} > 0`),
     check('decision_evidence_source_check', isOneOf(one.source, EVIDENCE_SOURCES)),
     check(
