@@ -197,7 +197,13 @@ function checkDeclarations(project: string): void {
 }
 
 /** The examples that the tests do not run. */
-const EXAMPLES = ['record-a-trade.ts', 'bot-loop.ts', 'import-ccxt.ts', 'own-tables/own-tables.ts']
+const EXAMPLES = [
+  'record-a-trade.ts',
+  'bot-loop.ts',
+  'import-ccxt.ts',
+  'trade-ideas.ts',
+  'own-tables/own-tables.ts',
+]
 
 function runExamples(project: string): void {
   cpSync(join(ROOT, 'examples'), join(project, 'examples'), { recursive: true })

@@ -68,7 +68,7 @@ async function findServer(): Promise<RunningServer & { readonly directUrl?: stri
       )
     }
   }
-  return await startNpmBinaries()
+  return await startNpmBinaries({ inMemory: true })
 }
 
 function say(text: string): void {

@@ -114,7 +114,7 @@ function tableOf(chain: string): AuditTable {
 }
 
 // Rows at a time: a statement stays far below any timeout.
-const PAGE = 5_000
+const PAGE = 2_000
 
 /** The first key of a page: what was the last one of the page before. */
 interface Place {

@@ -5,7 +5,7 @@ import type { Connection, Database, Logger, StatementLog } from '../../src/db/da
 import { transaction } from '../../src/db/transaction.ts'
 import { registerBot } from '../../src/fleet/index.ts'
 import { recordCashFlows } from '../../src/trading/index.ts'
-import { describeEngines } from '../database.ts'
+import { describeDatabases } from '../database.ts'
 import { query } from '../trading/ledger-fixture.ts'
 
 const now = new Date('2024-03-02T12:00:00Z')
@@ -13,7 +13,7 @@ const now = new Date('2024-03-02T12:00:00Z')
 /** Enough for six statements, and two of them at a time. */
 const BOTS = 130
 
-describeEngines('the days of a fleet', (open) => {
+describeDatabases('the days of a fleet', (open) => {
   /** A fleet with a deposit each, of which one bot lives in a time zone that there is not. */
   async function makeFleet(garbled: number) {
     const log: StatementLog[] = []

@@ -78,13 +78,13 @@ test('processes on chains of their own leave them whole too', async () => {
 test('finds the row on either side of where one page of reading ends and the next begins', async () => {
   await using shared = await createDatabase()
   const { db } = shared
-  for (let part = 0; part < 11; part++) {
+  for (let part = 0; part < 9; part++) {
     await db.execute(sql`
       insert into audit.system_events (bot_id, kind, severity, message)
-      select 'long', 'x', 'info', 'row ' || n from generate_series(1, 1000) n`)
+      select 'long', 'x', 'info', 'row ' || n from generate_series(1, 500) n`)
   }
-  expect(await verifyAuditTrail(db)).toMatchObject({ isIntact: true, rows: 11_000 })
-  for (const sequence of [1, 4_999, 5_000, 5_001, 9_999, 10_000, 10_001, 11_000]) {
+  expect(await verifyAuditTrail(db)).toMatchObject({ isIntact: true, rows: 4_500 })
+  for (const sequence of [1, 1_999, 2_000, 2_001, 3_998, 3_999, 4_000, 4_001, 4_500]) {
     for (const [kind, text] of [
       ['altered', `update audit.system_events set message = 'x' where sequence = ${sequence}`],
       [

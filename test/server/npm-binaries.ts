@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -21,16 +21,21 @@ const PORT_ATTEMPTS = 3
  * running when this process is killed, and needs the links among the shared libraries that an install script makes, which
  * npm may not have run.
  */
-export async function startNpmBinaries(attempt = 1): Promise<RunningServer> {
+export async function startNpmBinaries({ inMemory = false } = {}, attempt = 1): Promise<RunningServer> {
   const account = unprivilegedAccount()
   const folder = await mkdtemp(join(tmpdir(), 'tradeblotter-server-'))
-  const removeFolder = () => rm(folder, { recursive: true, force: true })
+  const memory = inMemory ? await memoryFolder() : undefined
+  const data = memory === undefined ? folder : await mkdtemp(join(memory, 'tradeblotter-data-'))
+  const removeFolder = async () => {
+    for (const one of [folder, data]) await rm(one, { recursive: true, force: true })
+  }
   let server: ChildProcess | undefined
   try {
     const native = await usableBinaries(folder, account)
-    const password = await initialise(native, folder, account)
+    if (account) execFileSync('chown', [`${account.uid}:${account.gid}`, data])
+    const password = await initialise(native, { folder, data }, account)
     const port = await freePort()
-    server = startSupervised(native, folder, port, account)
+    server = startSupervised(native, { folder, data }, port, account)
     await waitUntilReady(folder, server)
     const { stdout } = await promisify(execFile)(join(native, 'bin', 'postgres'), ['--version'])
     const started = server
@@ -47,9 +52,24 @@ export async function startNpmBinaries(attempt = 1): Promise<RunningServer> {
     await removeFolder()
     // Somebody else took the port meanwhile.
     if (attempt < PORT_ATTEMPTS && String(error).includes('could not bind'))
-      return startNpmBinaries(attempt + 1)
+      return startNpmBinaries({ inMemory }, attempt + 1)
     throw error
   }
+}
+
+/** Of a server: for what it needs, and for its databases. */
+interface Folders {
+  readonly folder: string
+  readonly data: string
+}
+
+const MEMORY_FOLDER = '/dev/shm'
+const MEMORY_BYTES_MIN = 4 * 2 ** 30
+
+/** A file system in memory, where there is one with room: making and dropping databases is making and removing thousands of files. */
+async function memoryFolder(): Promise<string | undefined> {
+  const space = await statfs(MEMORY_FOLDER).catch(() => undefined)
+  return space && space.bavail * space.bsize >= MEMORY_BYTES_MIN ? MEMORY_FOLDER : undefined
 }
 
 export interface Account {
@@ -92,14 +112,18 @@ async function readLinks(file: string): Promise<LibraryLink[]> {
 }
 
 /** Makes the data directory and returns the password of user postgres. */
-async function initialise(native: string, folder: string, account: Account | undefined): Promise<string> {
+async function initialise(
+  native: string,
+  { folder, data }: Folders,
+  account: Account | undefined,
+): Promise<string> {
   const password = randomUUID()
   const passwordFile = join(folder, 'password')
   await writeFile(passwordFile, password)
   await promisify(execFile)(
     join(native, 'bin', 'initdb'),
     [
-      ...['--pgdata', join(folder, 'data'), '--username', 'postgres', '--pwfile', passwordFile],
+      ...['--pgdata', join(data, 'data'), '--username', 'postgres', '--pwfile', passwordFile],
       ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-sync'],
       // Not the order of bytes, which PGlite has: whoever relies on one of them fails on the other.
       ...['--locale', 'C', '--locale-provider', 'icu', '--icu-locale', 'en-US'],
@@ -121,24 +145,25 @@ const SETTINGS = [
 const SUPERVISOR = `
 trap '' INT TERM HUP
 folder=$1
-shift
+data=$2
+shift 2
 "$@" >"$folder/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT "$server"
 wait "$server"
-rm -rf "$folder"
+rm -rf "$folder" "$data"
 `
 
 function startSupervised(
   native: string,
-  folder: string,
+  { folder, data }: Folders,
   port: number,
   account: Account | undefined,
 ): ChildProcess {
-  const command = [join(native, 'bin', 'postgres'), '-D', join(folder, 'data'), '-p', String(port)]
+  const command = [join(native, 'bin', 'postgres'), '-D', join(data, 'data'), '-p', String(port)]
   const settings = SETTINGS.flatMap((setting) => ['-c', setting])
-  const child = spawn('sh', ['-c', SUPERVISOR, 'sh', folder, ...command, ...settings], {
+  const child = spawn('sh', ['-c', SUPERVISOR, 'sh', folder, data, ...command, ...settings], {
     cwd: folder,
     stdio: ['pipe', 'ignore', 'ignore'],
     // In a group of its own, which Ctrl-C does not reach.

@@ -9,7 +9,7 @@ if (!hasPgBouncer) {
 }
 const server = process.env.TEST_DATABASE_URL
   ? { url: process.env.TEST_DATABASE_URL, stop: async () => undefined }
-  : await startNpmBinaries()
+  : await startNpmBinaries({ inMemory: true })
 const pooler = await startPgBouncer(server.url, 10)
 const pooled = new URL(pooler.through(server.url))
 pooled.searchParams.set('pgbouncer', 'true')
