@@ -7,10 +7,14 @@ const TURN_MS = 1_500
 const DETAILS = { attempts: 3, price: '0.10', note: { of: 'the exchange' } }
 
 export interface AuditRates {
-  /** Rows a second that eight bots write at once: with `recordSystemEvent`, and by hand into a table of the same columns and indexes without chains. */
+  /** Rows a second that eight bots write at once: with `recordSystemEvent`, by hand, and by hand into a table of the same columns and indexes without chains. */
+  readonly verb: number
   readonly chained: number
   readonly unchained: number
+  /** Chained / unchained, both by hand: what the chain costs. */
   readonly ratio: number
+  /** The verb / unchained. */
+  readonly verbRatio: number
   /** Microseconds that `verifyAuditTrail` took for a row. */
   readonly verifyUs: number
 }
@@ -27,15 +31,19 @@ export async function benchAudit(url: string, run: string): Promise<AuditRates> 
     const event = { kind: 'order_refused', severity: 'warning', message: 'insufficient margin' } as const
     const ours = (botId: string) =>
       recordSystemEvent(db, { ...event, botId, component: 'gateway', symbol: 'BTC/USDT', details: DETAILS })
-    const floor = (botId: string) => sql`
-      insert into bench.events (bot_id, kind, severity, component, message, symbol, details)
+    const by = (table: string) => (botId: string) =>
+      sql`
+      insert into ${sql(table)} (bot_id, kind, severity, component, message, symbol, details)
       values (${botId}, ${event.kind}, ${event.severity}, 'gateway', ${event.message}, 'BTC/USDT', ${sql.json(DETAILS)})
       returning *`
-    const rates = { chained: [] as number[], unchained: [] as number[] }
+    const rates = { verb: [] as number[], chained: [] as number[], unchained: [] as number[] }
     for (let turn = 0; turn <= TURNS; turn++) {
-      const [chained, unchained] = [await rateOf(ours, run), await rateOf(floor, run)]
+      const verb = await rateOf(ours, run)
+      const chained = await rateOf(by('audit.system_events'), run)
+      const unchained = await rateOf(by('bench.events'), run)
       // The first turn is warm-up.
       if (turn === 0) continue
+      rates.verb.push(verb)
       rates.chained.push(chained)
       rates.unchained.push(unchained)
     }
@@ -43,11 +51,17 @@ export async function benchAudit(url: string, run: string): Promise<AuditRates> 
     const { rows, isIntact } = await verifyAuditTrail(db)
     if (!isIntact) throw new Error('the chains are not whole')
     const verifyUs = ((performance.now() - startedAt) * 1000) / rows
-    const [chained, unchained] = [median(rates.chained), median(rates.unchained)]
+    const [verb, chained, unchained] = [rates.verb, rates.chained, rates.unchained].map(median) as [
+      number,
+      number,
+      number,
+    ]
     return {
+      verb: Math.round(verb),
       chained: Math.round(chained),
       unchained: Math.round(unchained),
       ratio: Math.round((chained / unchained) * 100) / 100,
+      verbRatio: Math.round((verb / unchained) * 100) / 100,
       verifyUs: Math.round(verifyUs * 10) / 10,
     }
   } finally {

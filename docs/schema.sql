@@ -653,7 +653,8 @@ CREATE TABLE audit.chains (
   CONSTRAINT chains_pkey PRIMARY KEY (bot_id, chain)
 );
 
-CREATE TRIGGER chains_guard BEFORE DELETE OR UPDATE ON audit.chains FOR EACH ROW EXECUTE FUNCTION audit.guard_chain();
+CREATE TRIGGER chains_guard BEFORE UPDATE ON audit.chains FOR EACH ROW WHEN (((((new.bot_id IS DISTINCT FROM old.bot_id) OR (new.chain IS DISTINCT FROM old.chain)) OR (new.length IS DISTINCT FROM (old.length + 1))) OR (new.previous_hash IS DISTINCT FROM old.hash))) EXECUTE FUNCTION audit.refuse_chain();
+CREATE TRIGGER chains_no_delete BEFORE DELETE ON audit.chains FOR EACH ROW EXECUTE FUNCTION audit.refuse_chain();
 CREATE TRIGGER chains_no_truncate BEFORE TRUNCATE ON audit.chains FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.chains');
 
 CREATE TABLE audit.decision_history (
@@ -3527,12 +3528,19 @@ DECLARE
   v_is_known boolean;
 BEGIN
   IF TG_NARGS > 1 THEN v_chain := v_chain || ':' || NEW.kind; END IF;
-  INSERT INTO audit.chains AS c (bot_id, chain, length, previous_hash, hash)
-  VALUES (NEW.bot_id, v_chain, 1, audit.genesis(NEW.bot_id, v_chain),
-    audit.hash_of(audit.genesis(NEW.bot_id, v_chain), 1, v_content))
-  ON CONFLICT ON CONSTRAINT chains_pkey DO UPDATE SET
-    length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+  UPDATE audit.chains c
+  SET length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+  WHERE c.bot_id = NEW.bot_id AND c.chain = v_chain
   RETURNING c.length, c.previous_hash, c.hash INTO NEW.sequence, NEW.previous_hash, NEW.hash;
+  -- The first row of a chain, or one of several that are written as its first at the same moment.
+  IF NOT FOUND THEN
+    INSERT INTO audit.chains AS c (bot_id, chain, length, previous_hash, hash)
+    VALUES (NEW.bot_id, v_chain, 1, audit.genesis(NEW.bot_id, v_chain),
+      audit.hash_of(audit.genesis(NEW.bot_id, v_chain), 1, v_content))
+    ON CONFLICT ON CONSTRAINT chains_pkey DO UPDATE SET
+      length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+    RETURNING c.length, c.previous_hash, c.hash INTO NEW.sequence, NEW.previous_hash, NEW.hash;
+  END IF;
   -- With the whole statement: passed over by ON CONFLICT, it would have moved the chain on and left a gap.
   IF NEW.event_id IS NOT NULL THEN
     EXECUTE format('SELECT EXISTS (SELECT FROM audit.%I WHERE bot_id = $1 AND event_id = $2)', TG_TABLE_NAME)
@@ -3589,20 +3597,6 @@ AS $function$
   SELECT sha256(convert_to(jsonb_build_array('tradeblotter audit', p_bot_id, p_chain)::text, 'UTF8'))
 $function$;
 
-CREATE OR REPLACE FUNCTION audit.guard_chain()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-BEGIN
-  IF TG_OP = 'UPDATE' THEN
-    IF (NEW.bot_id, NEW.chain, NEW.length, NEW.previous_hash) = (OLD.bot_id, OLD.chain, OLD.length + 1, OLD.hash) THEN
-      RETURN NEW;
-    END IF;
-  END IF;
-  RAISE EXCEPTION 'chain % of bot ''%'' is moved on by the rows of its table alone', OLD.chain, OLD.bot_id
-    USING ERRCODE = 'TB002', HINT = 'verifyAuditTrail tells whether it is whole';
-END $function$;
-
 CREATE OR REPLACE FUNCTION audit.hash_of(p_previous bytea, p_sequence bigint, p_content text)
  RETURNS bytea
  LANGUAGE sql
@@ -3610,6 +3604,15 @@ CREATE OR REPLACE FUNCTION audit.hash_of(p_previous bytea, p_sequence bigint, p_
 AS $function$
   SELECT sha256(p_previous || int8send(p_sequence) || convert_to(p_content, 'UTF8'))
 $function$;
+
+CREATE OR REPLACE FUNCTION audit.refuse_chain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'chain % of bot ''%'' is moved on by the rows of its table alone', OLD.chain, OLD.bot_id
+    USING ERRCODE = 'TB002', HINT = 'verifyAuditTrail tells whether it is whole';
+END $function$;
 
 CREATE OR REPLACE FUNCTION fleet.set_updated_at()
  RETURNS trigger

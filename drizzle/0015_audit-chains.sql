@@ -35,7 +35,7 @@ CREATE FUNCTION audit.content_of(e audit.decision_history) RETURNS text LANGUAGE
 $$;
 --> statement-breakpoint
 
--- Moves a chain on by one row. What it was is read and written in one statement, which waits for whoever moves it and then sees
+-- Moves a chain on by one row. What it was is read and written by one statement, which waits for whoever moves it and then sees
 -- what they wrote. Arguments: the chain, and whether each kind has its own.
 CREATE FUNCTION audit.chain_row() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -44,12 +44,19 @@ DECLARE
   v_is_known boolean;
 BEGIN
   IF TG_NARGS > 1 THEN v_chain := v_chain || ':' || NEW.kind; END IF;
-  INSERT INTO audit.chains AS c (bot_id, chain, length, previous_hash, hash)
-  VALUES (NEW.bot_id, v_chain, 1, audit.genesis(NEW.bot_id, v_chain),
-    audit.hash_of(audit.genesis(NEW.bot_id, v_chain), 1, v_content))
-  ON CONFLICT ON CONSTRAINT chains_pkey DO UPDATE SET
-    length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+  UPDATE audit.chains c
+  SET length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+  WHERE c.bot_id = NEW.bot_id AND c.chain = v_chain
   RETURNING c.length, c.previous_hash, c.hash INTO NEW.sequence, NEW.previous_hash, NEW.hash;
+  -- The first row of a chain, or one of several that are written as its first at the same moment.
+  IF NOT FOUND THEN
+    INSERT INTO audit.chains AS c (bot_id, chain, length, previous_hash, hash)
+    VALUES (NEW.bot_id, v_chain, 1, audit.genesis(NEW.bot_id, v_chain),
+      audit.hash_of(audit.genesis(NEW.bot_id, v_chain), 1, v_content))
+    ON CONFLICT ON CONSTRAINT chains_pkey DO UPDATE SET
+      length = c.length + 1, previous_hash = c.hash, hash = audit.hash_of(c.hash, c.length + 1, v_content)
+    RETURNING c.length, c.previous_hash, c.hash INTO NEW.sequence, NEW.previous_hash, NEW.hash;
+  END IF;
   -- With the whole statement: passed over by ON CONFLICT, it would have moved the chain on and left a gap.
   IF NEW.event_id IS NOT NULL THEN
     EXECUTE format('SELECT EXISTS (SELECT FROM audit.%I WHERE bot_id = $1 AND event_id = $2)', TG_TABLE_NAME)
@@ -106,18 +113,17 @@ CREATE TRIGGER decision_history_no_truncate BEFORE TRUNCATE ON audit.decision_hi
 --> statement-breakpoint
 
 -- A chain only ever grows, by the row that is being written.
-CREATE FUNCTION audit.guard_chain() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit.refuse_chain() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_OP = 'UPDATE' THEN
-    IF (NEW.bot_id, NEW.chain, NEW.length, NEW.previous_hash) = (OLD.bot_id, OLD.chain, OLD.length + 1, OLD.hash) THEN
-      RETURN NEW;
-    END IF;
-  END IF;
   RAISE EXCEPTION 'chain % of bot ''%'' is moved on by the rows of its table alone', OLD.chain, OLD.bot_id
     USING ERRCODE = 'TB002', HINT = 'verifyAuditTrail tells whether it is whole';
 END $$;
 --> statement-breakpoint
-CREATE TRIGGER chains_guard BEFORE UPDATE OR DELETE ON audit.chains FOR EACH ROW EXECUTE FUNCTION audit.guard_chain();
+CREATE TRIGGER chains_guard BEFORE UPDATE ON audit.chains FOR EACH ROW
+  WHEN ((NEW.bot_id, NEW.chain, NEW.length, NEW.previous_hash) IS DISTINCT FROM (OLD.bot_id, OLD.chain, OLD.length + 1, OLD.hash))
+  EXECUTE FUNCTION audit.refuse_chain();
+--> statement-breakpoint
+CREATE TRIGGER chains_no_delete BEFORE DELETE ON audit.chains FOR EACH ROW EXECUTE FUNCTION audit.refuse_chain();
 --> statement-breakpoint
 CREATE TRIGGER chains_no_truncate BEFORE TRUNCATE ON audit.chains
   FOR EACH STATEMENT EXECUTE FUNCTION trading.refuse_change('audit.chains');

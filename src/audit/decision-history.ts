@@ -3,8 +3,8 @@ import { toInstant, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { comesAfter, type PageInput, readLimit } from '../db/page.ts'
-import { many, maybeOne, one } from '../db/rows.ts'
-import { appendOnce } from './append.ts'
+import { many, maybeOne } from '../db/rows.ts'
+import { appendOnce, appends } from './append.ts'
 import { DECISION_ACTIONS, type DecisionAction, decisionHistory, type EventDetails, FLEET } from './schema.ts'
 
 export type DecisionHistoryEntry = typeof decisionHistory.$inferSelect
@@ -35,6 +35,8 @@ export interface RecordDecisionHistoryInput {
   /** The database's clock if left out. */
   readonly occurredAt?: Date | undefined
 }
+
+const append = appends('recordDecisionHistory', decisionHistory)
 
 /**
  * Writes down one step of a decision, and returns it: a note of an operator, or what a program of one's own decided. The workflow of
@@ -80,7 +82,7 @@ export async function recordDecisionHistory(
           .from(decisionHistory)
           .where(and(eq(decisionHistory.botId, botId), eq(decisionHistory.eventId, eventId))),
       ),
-    () => one('recordDecisionHistory', 'step', db.insert(decisionHistory).values(values).returning()),
+    () => append(db, values),
   )
 }
 

@@ -4,9 +4,8 @@ export {
   type ExportAuditAnchorInput,
   exportAuditAnchor,
 } from './anchor.ts'
+export type { AuditFault, AuditFaultKind } from './audit-fault.ts'
 export {
-  type AuditFault,
-  type AuditFaultKind,
   type AuditVerification,
   type VerifyAuditTrailInput,
   verifyAuditTrail,

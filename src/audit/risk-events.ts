@@ -6,7 +6,7 @@ import { type Amount, toDecimal } from '../db/decimal.ts'
 import { DataError, isDataError } from '../db/errors.ts'
 import { comesAfter, type PageInput, readLimit } from '../db/page.ts'
 import { many, maybeOne, one } from '../db/rows.ts'
-import { appendOnce } from './append.ts'
+import { appendOnce, appends } from './append.ts'
 import {
   type EventDetails,
   FLEET,
@@ -73,6 +73,8 @@ export interface RecordRiskEventInput {
   readonly occurredAt?: Date | undefined
 }
 
+const append = appends('recordRiskEvent', riskEvents)
+
 /**
  * Writes down that a limit was reached, and what was done about it, and returns it. It changes nothing else: what must stop a bot is a
  * circuit breaker. `resolveRiskEvent` says that it is over.
@@ -100,7 +102,7 @@ export async function recordRiskEvent(db: Database, input: RecordRiskEventInput)
     `risk event ${input.eventId}`,
     values,
     (eventId) => findBy(db, botId, eq(riskEvents.eventId, eventId)),
-    () => one('recordRiskEvent', 'event', db.insert(riskEvents).values(values).returning()),
+    () => append(db, values),
   )
 }
 

@@ -2,8 +2,8 @@ import { and, desc, eq } from 'drizzle-orm'
 import { isOneOf, toInstant, toName, toOneOf } from '../db/columns.ts'
 import type { Database } from '../db/database.ts'
 import { comesAfter, type PageInput, readLimit } from '../db/page.ts'
-import { many, maybeOne, one } from '../db/rows.ts'
-import { appendOnce } from './append.ts'
+import { many, maybeOne } from '../db/rows.ts'
+import { appendOnce, appends } from './append.ts'
 import { EVENT_SEVERITIES, type EventDetails, type EventSeverity, FLEET, systemEvents } from './schema.ts'
 
 export type SystemEvent = typeof systemEvents.$inferSelect
@@ -33,6 +33,8 @@ export interface RecordSystemEventInput {
   /** The database's clock if left out. */
   readonly occurredAt?: Date | undefined
 }
+
+const append = appends('recordSystemEvent', systemEvents)
 
 /**
  * Writes down what happened to the system, and returns it. The row can never be changed or removed without `verifyAuditTrail` finding it.
@@ -73,7 +75,7 @@ export async function recordSystemEvent(db: Database, input: RecordSystemEventIn
           .from(systemEvents)
           .where(and(eq(systemEvents.botId, botId), eq(systemEvents.eventId, eventId))),
       ),
-    () => one('recordSystemEvent', 'event', db.insert(systemEvents).values(values).returning()),
+    () => append(db, values),
   )
 }
 
