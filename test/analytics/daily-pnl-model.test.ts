@@ -94,6 +94,7 @@ function sumOf(amounts: readonly (Decimal | null)[]): Decimal {
 function rangeOf({ ledgers, flows, zone, now, registeredAt }: DailyFacts): { from: string; to: string } {
   const moments = [
     ...ledgers.flatMap(({ facts }) => facts.fills.map(({ executedAt }) => executedAt)),
+    ...ledgers.flatMap(({ facts }) => facts.funding.map(({ at }) => at)),
     ...flows.map(({ at }) => at),
     registeredAt ?? now,
     now,

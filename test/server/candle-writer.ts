@@ -134,6 +134,14 @@ const WORK: Record<CandleJob['role'], Work> = {
       }
       await new Promise((resolve) => setTimeout(resolve, month ? 300 : 20))
     }
+    // The writers may be faster than the months, and leave some of them.
+    for (const { name, movedCount } of await ensurePartitions(db, {
+      from: FEED_START,
+      until: openTimeAt(feed.candles),
+    })) {
+      tally.partitions = [...tally.partitions, name]
+      tally.moved += movedCount
+    }
   },
 
   async reads(db, { feed }, random, tally, over) {
