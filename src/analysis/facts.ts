@@ -6,7 +6,7 @@ import { DataError, isDataError } from '../db/errors.ts'
 import { invalid, toUuid } from '../db/input.ts'
 import { comesAfter } from '../db/page.ts'
 import { only } from '../db/rows.ts'
-import { isSame } from '../db/same.ts'
+import { isSame, refuseOther } from '../db/same.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import type { TimePageInput } from '../market/value-reads.ts'
 
@@ -101,18 +101,8 @@ export async function recordFact<Row extends object>(
   if (added) return added
   const stored = await store.read(db, fact)
   if (!stored) throw new DataError('unexpected', `${what} '${fact.id}' was there and is gone`)
-  refuseOther(what, fact.id, fieldsThatDiffer(stored, fact, given))
+  refuseOther(`${what} '${fact.id}'`, fieldsThatDiffer(stored, fact, given))
   return stored
-}
-
-/** @throws `conflict` naming the fields, if there are any. */
-export function refuseOther(what: string, id: string, fields: readonly string[]): void {
-  if (fields.length === 0) return
-  throw new DataError(
-    'conflict',
-    `${what} '${id}' was already recorded with other content: ${fields.join(', ')}`,
-    { field: fields[0] },
-  )
 }
 
 /** The fields in which a report contradicts what is stored. What the input leaves out contradicts nothing. */

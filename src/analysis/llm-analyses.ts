@@ -7,14 +7,8 @@ import { newId } from '../db/id.ts'
 import { optional, toCount, toFlag, toNumberFrom, toShare, toUuid } from '../db/input.ts'
 import { readLimit } from '../db/page.ts'
 import { found, many, one } from '../db/rows.ts'
-import {
-  type CheckedFact,
-  factStore,
-  fieldsThatDiffer,
-  type ListFactsInput,
-  listed,
-  refuseOther,
-} from './facts.ts'
+import { refuseOther } from '../db/same.ts'
+import { type CheckedFact, factStore, fieldsThatDiffer, type ListFactsInput, listed } from './facts.ts'
 import type { KeyRing } from './key-ring.ts'
 import { type LlmContent, openContent, readContent, storedContent } from './llm-content.ts'
 import { llmAnalyses } from './schema/analyses.ts'
@@ -100,7 +94,7 @@ export async function recordLlmAnalysis(db: Database, input: RecordLlmAnalysisIn
   const stored = await store.read(db, fact)
   if (!stored) throw new DataError('unexpected', `LLM analysis '${fact.id}' was there and is gone`)
   const readable = { ...stored, ...openContent(stored, fact, input.keyRing) }
-  refuseOther('LLM analysis', fact.id, fieldsThatDiffer(readable, { ...fact, ...content }, input))
+  refuseOther(`LLM analysis '${fact.id}'`, fieldsThatDiffer(readable, { ...fact, ...content }, input))
   return withoutContent(stored)
 }
 

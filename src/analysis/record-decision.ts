@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { DataError } from '../db/errors.ts'
 import { only } from '../db/rows.ts'
+import { refuseOther } from '../db/same.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import {
   type CheckedDecision,
@@ -11,7 +12,6 @@ import {
   type RecordDecisionInput,
 } from './decision-input.ts'
 import { findDecision } from './decisions.ts'
-import { refuseOther } from './facts.ts'
 import { decisions } from './schema/decisions.ts'
 
 const SENT = [
@@ -100,7 +100,7 @@ export async function recordDecision(db: Database, input: RecordDecisionInput): 
   if (added) return asStored(decision, added)
   const stored = await findDecision(db, decision)
   if (!stored) throw new DataError('unexpected', `decision '${decision.id}' was there and is gone`)
-  refuseOther('decision', decision.id, differencesFromDecision(stored, decision, input))
+  refuseOther(`decision '${decision.id}'`, differencesFromDecision(stored, decision, input))
   return stored
 }
 

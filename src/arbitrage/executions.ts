@@ -6,11 +6,12 @@ import { DataError } from '../db/errors.ts'
 import { optional, toUuid } from '../db/input.ts'
 import { comesAfter, readLimit } from '../db/page.ts'
 import { many, maybeOne, one, only } from '../db/rows.ts'
+import { differences } from '../db/same.ts'
 import { type PreparedStatement, sqlStatement } from '../db/statement.ts'
 import { toBotId } from '../fleet/bots.ts'
 import type { TimePageInput } from '../market/value-reads.ts'
 import { getOpportunity, type OpportunityKey, toRowId } from './opportunities.ts'
-import { differences, toHashes, toLegs } from './record-once.ts'
+import { toHashes, toLegs } from './record-once.ts'
 import { executions } from './schema/opportunities.ts'
 import { type ArbitrageLeg, EXECUTION_STATUSES, type ExecutionStatus } from './schema/values.ts'
 
@@ -77,7 +78,7 @@ export async function startExecution(db: Database, input: StartExecutionInput): 
 
   const stored = await findExecution(db, botId, id)
   if (stored) {
-    const differs = differences<Execution>({ opportunityId, startedAt }, stored)
+    const differs = differences({ opportunityId, startedAt }, stored)
     if (differs.length === 0) return stored
     throw new DataError(
       'conflict',
@@ -200,7 +201,7 @@ export async function finishExecution(db: Database, input: FinishExecutionInput)
   if (execution) return execution
 
   const stored = await getExecution(db, { botId, executionId })
-  const differs = differences<Execution>({ ...content, finishedAt }, stored)
+  const differs = differences({ ...content, finishedAt }, stored)
   if (differs.length === 0) return stored
   throw new DataError(
     'invalid_transition',

@@ -3,7 +3,7 @@ import { toDecimal } from '../db/decimal.ts'
 import { DataError } from '../db/errors.ts'
 import { optional } from '../db/input.ts'
 import { found } from '../db/rows.ts'
-import { isSame } from '../db/same.ts'
+import { differences, refuseOther } from '../db/same.ts'
 import { toKey } from '../market/record-values.ts'
 import { opportunities } from './schema/opportunities.ts'
 import type { ArbitrageDetails, ArbitrageLeg } from './schema/values.ts'
@@ -26,24 +26,8 @@ export async function recordOnce<Row extends object>(recording: Recording<Row>):
   const inserted = former ? undefined : await recording.insert()
   if (inserted) return inserted
   const stored = former ?? found(recording.what, await recording.find())
-  const differs = differences(recording.content, stored)
-  if (differs.length === 0) return stored
-  throw new DataError(
-    'conflict',
-    `${recording.what} was already recorded with other content: ${differs.join(', ')}`,
-    { field: differs[0] },
-  )
-}
-
-/** The fields of `content` that the stored row has otherwise; amounts by their value, documents whatever the order of their keys. */
-export function differences<Row extends object>(
-  content: Recording<Row>['content'],
-  stored: Row,
-): (keyof Row & string)[] {
-  return (Object.keys(content) as (keyof Row & string)[]).filter((key) => {
-    const value: unknown = content[key]
-    return value !== undefined && !isSame(value, stored[key])
-  })
+  refuseOther(recording.what, differences(recording.content, stored))
+  return stored
 }
 
 /** A column that holds legs. */

@@ -1,9 +1,9 @@
 import { getTableColumns, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from '../db/database.ts'
-import { DataError, isDataError } from '../db/errors.ts'
+import { isDataError } from '../db/errors.ts'
 import { found, only } from '../db/rows.ts'
-import { isSame } from '../db/same.ts'
+import { differences, refuseOther } from '../db/same.ts'
 import { sqlStatement } from '../db/statement.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -72,11 +72,6 @@ export async function appendOnce<Stored extends Row, Meant extends Row & { reado
 
 /** What was not given, as a time that the database filled in, is not compared. */
 function theSame<Stored extends Row>(what: string, stored: Stored, meant: Row): Stored {
-  const differs = Object.entries(meant)
-    .filter(([key, value]) => value !== undefined && !isSame(stored[key], value))
-    .map(([key]) => key)
-  if (differs.length === 0) return stored
-  throw new DataError('conflict', `${what} was already recorded with other content: ${differs.join(', ')}`, {
-    field: differs[0],
-  })
+  refuseOther(what, differences(meant, stored))
+  return stored
 }

@@ -1,4 +1,4 @@
-import { isNotNull, type SQLWrapper, sql } from 'drizzle-orm'
+import { isNotNull, sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
@@ -21,9 +21,11 @@ import {
   isNotBlank,
   isObject,
   isOneOf,
+  isShare,
   json,
   label,
   NOW,
+  readBytes,
 } from '../db/columns.ts'
 
 export const audit = pgSchema('audit')
@@ -82,7 +84,7 @@ const digest = (name: string) =>
   customType<{ data: string; driverData: string }>({
     dataType: () => 'bytea',
     toDriver: (hex) => `\\x${hex}`,
-    fromDriver: (text) => text.slice(2),
+    fromDriver: (text) => readBytes(text).toString('hex'),
   })(name)
 
 /**
@@ -182,8 +184,6 @@ export const riskEvents = audit.table(
     ),
   ],
 )
-
-const isProbability = (column: SQLWrapper) => sql`${column} between 0 and 1`
 
 /**
  * One thing that happened to the system: a start, an error, a change of a user or of a strategy. Append-only, without references.
@@ -295,7 +295,7 @@ export const decisionHistory = audit.table(
     check('decision_history_action_check', isOneOf(one.action, DECISION_ACTIONS)),
     check('decision_history_actor_check', isNotBlank(one.actor)),
     check('decision_history_rationale_check', isNotBlank(one.rationale)),
-    check('decision_history_confidence_check', isProbability(one.confidence)),
+    check('decision_history_confidence_check', isShare(one.confidence)),
     check('decision_history_risk_check_result_check', sql`${one.riskCheckResult} ~ '^(pass|fail:.+)$'`),
     check('decision_history_details_check', sql`${isObject(one.details)}`),
   ],

@@ -79,6 +79,20 @@ export const json = <Value>(name: string, schema: ZodType<Value>) =>
     fromDriver: (text) => (typeof text === 'string' ? JSON.parse(text) : text) as Value,
   })(name)
 
+/** Bytes: as hexadecimal digits on the way, since every driver carries text. */
+export const bytes = (name: string) =>
+  customType<{ data: Buffer; driverData: string }>({
+    dataType: () => 'bytea',
+    toDriver: (value) => `\\x${value.toString('hex')}`,
+    fromDriver: readBytes,
+  })(name)
+
+/** Reads bytes as Postgres writes them, unless a server was told to write them in its former way. */
+export function readBytes(text: string): Buffer {
+  if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
+  throw new DataError('config', 'the server does not write bytes as hexadecimal; set its bytea_output to hex')
+}
+
 /** A 64-bit count that grows past no JS number in practice. */
 export const counter = (name: string) =>
   customType<{ data: number; driverData: string }>({
@@ -175,6 +189,11 @@ export function isNotNegative(column: SQLWrapper): SQL {
 /** The rule of any finite amount. */
 export function isFiniteAmount(column: SQLWrapper): SQL {
   return sql`${column} > '-Infinity'::numeric and ${column} < 'Infinity'::numeric`
+}
+
+/** The rule of a share, a probability or a confidence: 0 to 1. NaN is greater than every number, so it is refused. */
+export function isShare(column: SQLWrapper): SQL {
+  return sql`${column} between 0 and 1`
 }
 
 export function isObject(column: SQLWrapper): SQL {

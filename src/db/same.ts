@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Decimal } from './decimal.ts'
+import { DataError } from './errors.ts'
 
 /** True if two values say the same: amounts by value, times by moment, documents by content whatever the order of their keys. */
 export function isSame(a: unknown, b: unknown): boolean {
@@ -16,4 +17,20 @@ function isDocument(value: unknown): value is object {
 /** As it is after it was stored: without what is undefined. */
 function asJson(value: object): unknown {
   return JSON.parse(JSON.stringify(value))
+}
+
+/** The fields of a report that the stored row has otherwise. What is undefined in the report was left to the database, and contradicts nothing. */
+export function differences(report: object, stored: object): string[] {
+  const was: Readonly<Record<string, unknown>> = { ...stored }
+  return Object.entries(report)
+    .filter(([field, value]) => value !== undefined && !isSame(was[field], value))
+    .map(([field]) => field)
+}
+
+/** @throws `conflict` naming the fields, if there are any. */
+export function refuseOther(what: string, fields: readonly string[]): void {
+  if (fields.length === 0) return
+  throw new DataError('conflict', `${what} was already recorded with other content: ${fields.join(', ')}`, {
+    field: fields[0],
+  })
 }

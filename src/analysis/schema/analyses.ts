@@ -10,6 +10,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import {
+  bytes,
   decimal,
   instant,
   isFiniteAmount,
@@ -17,6 +18,7 @@ import {
   isNotNegative,
   isObject,
   isOneOf,
+  isShare,
   json,
   label,
   NOW,
@@ -24,12 +26,10 @@ import {
 import { bots } from '../../fleet/schema.ts'
 import {
   analysis,
-  bytes,
   featureImportanceSchema,
   INTENDED_ACTIONS,
   indicatorReadingsSchema,
   isCount,
-  isShare,
   keyFactorsSchema,
   LLM_SENTIMENTS,
   LLM_STATUSES,

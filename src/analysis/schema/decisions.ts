@@ -18,6 +18,7 @@ import {
   isObject,
   isOneOf,
   isPositive,
+  isShare,
   json,
   label,
   NOW,
@@ -34,7 +35,6 @@ import {
   decisionReasonsSchema,
   EVIDENCE_SOURCES,
   INTENDED_ACTIONS,
-  isShare,
   OUTLOOKS,
 } from './values.ts'
 

@@ -1,7 +1,6 @@
 import { type SQL, type SQLWrapper, sql } from 'drizzle-orm'
-import { customType, pgSchema } from 'drizzle-orm/pg-core'
+import { pgSchema } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
-import { DataError } from '../../db/errors.ts'
 
 export const analysis = pgSchema('analysis')
 
@@ -62,25 +61,6 @@ export type DecisionReasons = z.output<typeof decisionReasonsSchema>
 /** What else belongs to a risk check. Amounts as decimal text. */
 export const checkDetailsSchema = z.record(z.string(), z.json())
 export type CheckDetails = z.output<typeof checkDetailsSchema>
-
-/** Bytes: as hexadecimal digits on the way, since every driver carries text. */
-export const bytes = (name: string) =>
-  customType<{ data: Buffer; driverData: string }>({
-    dataType: () => 'bytea',
-    toDriver: (value) => `\\x${value.toString('hex')}`,
-    fromDriver: readBytes,
-  })(name)
-
-/** Reads bytes as Postgres writes them, unless a server was told to write them in its former way. */
-export function readBytes(text: string): Buffer {
-  if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
-  throw new DataError('config', 'the server does not write bytes as hexadecimal; set its bytea_output to hex')
-}
-
-/** The rule of a share, a probability or a confidence: 0 to 1. NaN is greater than every number, so it is refused. */
-export function isShare(column: SQLWrapper): SQL {
-  return sql`${column} between 0 and 1`
-}
 
 /** The rule of a count. */
 export function isCount(column: SQLWrapper): SQL {

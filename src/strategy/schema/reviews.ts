@@ -11,13 +11,12 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
-import { instant, isNotBlank, isObject, isOneOf, json, label, NOW } from '../../db/columns.ts'
+import { instant, isNotBlank, isObject, isOneOf, isShare, json, label, NOW } from '../../db/columns.ts'
 import { strategies } from './strategies.ts'
 import {
   documentSchema,
   GRADES,
   type Grade,
-  isFraction,
   isList,
   REVIEW_DECISIONS,
   REVIEW_STATUSES,
@@ -73,7 +72,7 @@ export const reviews = strategy.table(
     check('reviews_status_check', isOneOf(one.status, REVIEW_STATUSES)),
     check('reviews_requested_by_check', isNotBlank(one.requestedBy)),
     check('reviews_reviewer_check', isNotBlank(one.reviewer)),
-    check('reviews_confidence_check', isFraction(one.confidence)),
+    check('reviews_confidence_check', isShare(one.confidence)),
     check('reviews_scores_check', isObject(one.scores)),
     check('reviews_payload_check', isObject(one.payload)),
     check(
@@ -122,7 +121,7 @@ export const reviewSummaries = strategy.table(
     check('review_summaries_grade_distribution_check', isObject(one.gradeDistribution)),
     check('review_summaries_decision_distribution_check', isObject(one.decisionDistribution)),
     check('review_summaries_total_reviewed_check', sql`${one.totalReviewed} >= 0`),
-    check('review_summaries_average_confidence_check', isFraction(one.averageConfidence)),
+    check('review_summaries_average_confidence_check', isShare(one.averageConfidence)),
     check('review_summaries_top_performers_check', isList(one.topPerformers)),
     check('review_summaries_needing_attention_check', isList(one.needingAttention)),
     check('review_summaries_market_regime_check', isObject(one.marketRegime)),

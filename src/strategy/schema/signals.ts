@@ -16,6 +16,7 @@ import {
   isObject,
   isOneOf,
   isPositive,
+  isShare,
   json,
   label,
   NOW,
@@ -24,7 +25,6 @@ import { bots } from '../../fleet/schema.ts'
 import { strategies } from './strategies.ts'
 import {
   documentSchema,
-  isFraction,
   isKey,
   SIGNAL_KINDS,
   SIGNAL_OUTCOMES,
@@ -112,8 +112,8 @@ export const signals = strategy.table(
     check('signals_exchange_check', isKey(one.exchange)),
     check('signals_symbol_check', isKey(one.symbol)),
     check('signals_kind_check', isOneOf(one.kind, SIGNAL_KINDS)),
-    check('signals_strength_check', isFraction(one.strength)),
-    check('signals_confidence_check', isFraction(one.confidence)),
+    check('signals_strength_check', isShare(one.strength)),
+    check('signals_confidence_check', isShare(one.confidence)),
     check('signals_price_check', isPositive(one.price)),
     check('signals_suggested_stop_loss_check', isPositive(one.suggestedStopLoss)),
     check('signals_suggested_take_profit_check', isPositive(one.suggestedTakeProfit)),

@@ -18,21 +18,14 @@ import {
   isObject,
   isOneOf,
   isPositive,
+  isShare,
   json,
   label,
   NOTHING,
   NOW,
 } from '../../db/columns.ts'
 import { forbiddenConditionsSchema, riskCapsSchema, sessionWindowsSchema } from './rules.ts'
-import {
-  documentSchema,
-  isFraction,
-  isKey,
-  isList,
-  STRATEGY_STATUSES,
-  type StrategyStatus,
-  strategy,
-} from './values.ts'
+import { documentSchema, isKey, isList, STRATEGY_STATUSES, type StrategyStatus, strategy } from './values.ts'
 
 const EMPTY = sql`'{}'::jsonb`
 
@@ -113,7 +106,7 @@ export const strategies = strategy.table(
       sql`${one.maxRiskFraction} > 0 and ${one.maxRiskFraction} <= 1`,
     ),
     check('strategies_status_check', isOneOf(one.status, STRATEGY_STATUSES)),
-    check('strategies_allocation_check', isFraction(one.allocation)),
+    check('strategies_allocation_check', isShare(one.allocation)),
     check('strategies_version_check', sql`${one.version} > 0`),
     check('strategies_changed_by_check', isNotBlank(one.changedBy)),
     check(
@@ -171,7 +164,7 @@ export const allocations = strategy.table(
   (one) => [
     primaryKey({ name: 'allocations_id_pkey', columns: [one.id] }),
     check('allocations_id_check', sql`${one.id}`),
-    check('allocations_allocated_check', isFraction(one.allocated)),
+    check('allocations_allocated_check', isShare(one.allocated)),
     check('allocations_active_count_check', sql`${one.activeCount} >= 0`),
     check('allocations_max_active_check', sql`${one.maxActive} >= 0`),
   ],
@@ -195,7 +188,7 @@ export const activations = strategy.table(
   (one) => [
     primaryKey({ name: 'activations_id_pkey', columns: [one.id] }),
     check('activations_active_count_check', sql`${one.activeCount} >= 0`),
-    check('activations_allocated_check', isFraction(one.allocated)),
+    check('activations_allocated_check', isShare(one.allocated)),
     check('activations_max_active_check', sql`${one.maxActive} >= 0`),
   ],
 )

@@ -56,11 +56,6 @@ export function isKey(column: SQLWrapper): SQL {
   return sql`${isNotBlank(column)} and char_length(${column}) <= 200`
 }
 
-/** The rule of a score, a confidence or a fraction. NaN is greater than 1 in Postgres. */
-export function isFraction(column: SQLWrapper): SQL {
-  return sql`${column} between 0 and 1`
-}
-
 export function isList(column: SQLWrapper): SQL {
   return sql`jsonb_typeof(${column}) = 'array'`
 }
