@@ -150,7 +150,7 @@ async function walk(
 
 type PageSlot = 'botId' | 'isFirst' | 'afterKind' | 'afterSequence' | 'limit'
 
-// One of all bots and one of each bot alone: each enters the index where the page begins.
+// One of all bots and one of each bot alone: each enters the index where the page begins. Whoever owns a table may let its hashes be null.
 const pageOf = (table: AuditTable, isOfBot: boolean): PreparedStatement<Page, PageSlot> =>
   sqlStatement(`verifyAuditTrail: ${table}${isOfBot ? ' of a bot' : ''}`, (slot) => {
     const from = sql.raw(`audit.${table}`)
@@ -185,13 +185,14 @@ const pageOf = (table: AuditTable, isOfBot: boolean): PreparedStatement<Page, Pa
           select distinct on (w.bot_id, w.chain) w.*
           from walked w
           where (w.number > 1 or ${slot('isFirst')}::boolean)
-            and (w.sequence <> w.expected_sequence or w.own_hash <> w.hash or w.previous_hash <> w.expected_hash)
+            and (w.sequence <> w.expected_sequence or w.own_hash is distinct from w.hash
+              or w.previous_hash is distinct from w.expected_hash)
           order by w.bot_id, w.chain, w.sequence, w.id)
         select (select count(*)::int from page),
           (select json_build_object('botId', w.bot_id, 'kind', w.kind, 'sequence', w.sequence::text)::text
             from walked w order by w.number desc limit 1),
           (select json_agg(json_build_object('botId', f.bot_id, 'chain', f.chain, 'kind', f.kind, 'sequence', f.sequence,
-              'id', f.id::text, 'expectedSequence', f.expected_sequence, 'isAltered', f.own_hash <> f.hash,
+              'id', f.id::text, 'expectedSequence', f.expected_sequence, 'isAltered', f.hash is null or f.own_hash is distinct from f.hash,
               'previousId', f.previous_id::text))::text
             from faults f)`,
       fields: ([rows, last, faults]) => ({

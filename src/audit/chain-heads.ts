@@ -9,7 +9,7 @@ export type AuditTable = keyof typeof CHAINED_TABLES
 /** The name of the chain of a row, as an expression over the columns of its table. */
 export function chainOf(table: AuditTable, alias: string): string {
   const kind = CHAINED_TABLES[table]
-  return kind === null ? `'${table}'` : `'${table}:' || ${alias}.${kind}`
+  return kind === null ? `'${table}'` : `'${table}:' || coalesce(${alias}.${kind}, '')`
 }
 
 /** Where a chain ends, as the chain says and as its table says. */
@@ -40,7 +40,7 @@ const headStatement: PreparedStatement<ChainHead, 'botId'> = sqlStatement('readC
   )
   const unknown = tables.map(
     (table) => sql`
-      select e.bot_id, ${sql.raw(chainOf(table, 'e'))}, 0, '', max(e.sequence), '', max(e.id) from ${sql.raw(`audit.${table} e`)}
+      select coalesce(e.bot_id, ''), ${sql.raw(chainOf(table, 'e'))}, 0, '', greatest(max(e.sequence), 1), '', max(e.id) from ${sql.raw(`audit.${table} e`)}
       where ${isAsked('e')} and not exists (
         select from audit.chains c where c.bot_id = e.bot_id and c.chain = ${sql.raw(chainOf(table, 'e'))})
       group by 1, 2`,

@@ -203,6 +203,33 @@ describeDatabases('the audit trail', (open) => {
       },
     )
 
+    it.each([1, 4, LENGTH])(
+      'finds row %i altered where its hash, or that of the row before it, was made nothing',
+      async (sequence) => {
+        for (const column of ['hash', 'previous_hash']) {
+          const faults = await tampered([
+            `alter table audit.${table} alter ${column} drop not null`,
+            `update audit.${table} set details = '{"a": 5}', ${column} = null ${where(sequence)}`,
+          ])
+          expect(summary(faults)).toEqual([`altered ${table} a1 ${sequence}`])
+        }
+      },
+    )
+
+    it('finds a row that was added to nobody, and one of no number', async () => {
+      const copy = (column: string) => [
+        `alter table audit.${table} drop constraint ${table}_pkey`,
+        `alter table audit.${table} alter ${column} drop not null`,
+        `update audit.${table} set ${column} = null ${where(LENGTH)}`,
+      ]
+      for (const column of ['bot_id', 'sequence']) {
+        const faults = await tampered(copy(column))
+        expect(
+          faults.some((one) => one.table === table && ['missing', 'added', 'altered'].includes(one.kind)),
+        ).toBe(true)
+      }
+    })
+
     it('finds two rows that changed places, by their numbers or by their contents', async () => {
       for (const [one, other] of [
         [1, 2],
